@@ -10,7 +10,11 @@ export const STREAM_PATH = '/v1/stream';
 export const PROTOCOL_VERSION = '1.0';
 
 const StreamId = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', description: 'Stable identity of the stream.' });
-const Utc = Type.String({ format: 'date-time', description: 'UTC, ISO 8601 with milliseconds.' });
+const Utc = Type.String({
+  format: 'date-time',
+  pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d\\.\\d{3}Z$',
+  description: 'UTC, ISO 8601 with milliseconds.',
+});
 const Count = (description: string) => Type.Integer({ minimum: 0, description });
 const Probability = (description: string) => Type.Number({ minimum: 0, maximum: 1, description });
 const closed = { additionalProperties: false };

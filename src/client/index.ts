@@ -1,0 +1,3 @@
+/** What a subscriber's program imports. */
+export { connect } from './connection.js';
+export type { ConnectOptions, ConnectionState, StationConnection, Wanted, WebSocketConstructor, WebSocketLike } from './connection.js';
