@@ -1,0 +1,197 @@
+/**
+ * Draws training windows: which clip, which stretch of it, how augmented. A batch depends on the seed and its number
+ * alone, so that a resumed run continues exactly where an uninterrupted one would be.
+ *
+ * Length must not leak: within one kind of source every cell (data set × site × label) gets its segment lengths from
+ * one common distribution, and a clip is drawn among those at least that long. A window that is tiled from a short
+ * segment therefore says nothing about the label, however long the clips of each label are.
+ */
+import { StageError } from '../common/stage-error.js';
+import { synthesiseArtifact } from './artifact-synth.js';
+import { augmentPcm, maskFeatures, resampleCubic, type Augmentation } from './augment.js';
+import { ARTIFACT, labelSetName, type LabelSet } from './label-map.js';
+import { Random } from './random.js';
+
+/** A recording ready to draw from. */
+export interface Clip {
+  /** Conditioned mono PCM at the model's rate. */
+  pcm: Float32Array;
+  dataset: string;
+  site: string;
+  set: LabelSet;
+  group: string;
+  /** Name for messages. */
+  name: string;
+}
+
+/** What the windows are made of and how often each source is drawn. */
+export interface SamplerOptions {
+  seed: number;
+  batchSize: number;
+  sampleRateHz: number;
+  nMels: number;
+  windowFrames: number;
+  /** Samples that one window spans. */
+  spanSamples: number;
+  /** Model input (nMels × windowFrames) of PCM of at most spanSamples; shorter PCM is tiled as at a stream's end. */
+  featurise: (pcm: Float32Array) => Float32Array;
+  augmentation: Augmentation;
+  /** Part of the draws per data set; data sets not named share by the square root of their count. */
+  datasetShares: Readonly<Record<string, number>>;
+  /** Exponent on a cell's count within its data set: 0 = all cells alike, 1 = as they come. */
+  siteExponent: number;
+  labelExponent: number;
+  /** Part of the draws that are synthesised artifacts. */
+  syntheticArtifactShare: number;
+  /** Segment lengths in samples to draw from. */
+  segmentLengths: readonly number[];
+}
+
+/** One mini-batch. Row i is λ·a + (1 − λ)·b of two windows whose label sets are setsA[i] and setsB[i]. */
+export interface Batch {
+  /** n × nMels × windowFrames. */
+  x: Float32Array;
+  n: number;
+  setsA: LabelSet[];
+  setsB: LabelSet[];
+  lambda: Float32Array;
+}
+
+interface Cell {
+  name: string;
+  /** Longest first, so that those long enough are a prefix. */
+  clips: Clip[];
+  set: LabelSet;
+}
+
+export class WindowSampler {
+  private readonly cells: Cell[];
+  private readonly cumulative: number[];
+
+  /** Throws TRAINING_EMPTY when there is nothing to draw from. */
+  constructor(
+    clips: readonly Clip[],
+    private readonly options: SamplerOptions,
+  ) {
+    const usable = clips.filter((clip) => clip.set !== 0);
+    if (usable.length === 0) {
+      throw new StageError({
+        code: 'TRAINING_EMPTY',
+        stage: 'training',
+        message: 'no labelled recording is left to train on',
+        remedy: 'Check the folder and the chosen data sets; see the list of skipped recordings above.',
+      });
+    }
+    this.cells = makeCells(usable);
+    this.cumulative = cumulativeShares(this.cells, options);
+  }
+
+  /** Probability of each cell, for the log and the tests. */
+  get shares(): { name: string; clips: number; share: number }[] {
+    return this.cells.map((cell, i) => ({
+      name: cell.name,
+      clips: cell.clips.length,
+      share: (this.cumulative[i] ?? 0) - (this.cumulative[i - 1] ?? 0),
+    }));
+  }
+
+  /** Batch number `step`, from 0. */
+  batch(step: number): Batch {
+    const { batchSize, nMels, windowFrames, augmentation, seed } = this.options;
+    const random = new Random(seed, step);
+    const size = nMels * windowFrames;
+    const drawn = Array.from({ length: batchSize }, () => this.draw(random));
+    const batch: Batch = { x: new Float32Array(batchSize * size), n: batchSize, setsA: [], setsB: [], lambda: new Float32Array(batchSize) };
+    const partner = random.shuffle(Array.from({ length: batchSize }, (_, i) => i));
+    drawn.forEach((a, i) => {
+      const b = drawn[partner[i] ?? i] ?? a;
+      const lambda = augmentation.mixupAlpha > 0 ? random.symmetricBeta(augmentation.mixupAlpha) : 1;
+      const major = Math.max(lambda, 1 - lambda);
+      for (let j = 0; j < size; j++) batch.x[i * size + j] = major * (a.input[j] ?? 0) + (1 - major) * (b.input[j] ?? 0);
+      batch.setsA.push(a.set);
+      batch.setsB.push(b.set);
+      batch.lambda[i] = major;
+    });
+    return batch;
+  }
+
+  /** One augmented window and its label set. */
+  draw(random: Random): { input: Float32Array; set: LabelSet } {
+    const segment = this.drawSegment(random);
+    augmentPcm(segment.pcm, this.options.sampleRateHz, random, this.options.augmentation);
+    const input = this.options.featurise(segment.pcm);
+    maskFeatures(input, this.options.nMels, this.options.windowFrames, random, this.options.augmentation);
+    return { input, set: segment.set };
+  }
+
+  /** One stretch of sound of at most spanSamples, time-stretched but not yet otherwise augmented. */
+  drawSegment(random: Random): { pcm: Float32Array; set: LabelSet } {
+    const { segmentLengths, spanSamples, sampleRateHz, syntheticArtifactShare, augmentation } = this.options;
+    const wanted = Math.min(spanSamples, segmentLengths[random.integer(segmentLengths.length)] ?? spanSamples);
+    if (random.chance(syntheticArtifactShare)) {
+      return { pcm: synthesiseArtifact(wanted, sampleRateHz, random), set: ARTIFACT };
+    }
+    const cell = this.cells[random.fromCumulative(this.cumulative)] as Cell;
+    const clip = drawClip(cell, wanted, random);
+    const ratio = 1 + random.uniform(-augmentation.stretch, augmentation.stretch);
+    return { pcm: cropStretched(clip.pcm, wanted, ratio, random), set: cell.set };
+  }
+}
+
+/** A random stretch of `wanted` samples after resampling by `ratio` (less ratio where the clip is too short for it). */
+function cropStretched(pcm: Float32Array, wanted: number, ratio: number, random: Random): Float32Array {
+  const length = Math.min(wanted, pcm.length);
+  const fitting = length < 2 ? 1 : Math.min(ratio, (pcm.length - 1) / (length - 1));
+  const free = Math.max(0, pcm.length - length * fitting);
+  return resampleCubic(pcm, fitting === 1 ? Math.floor(random.next() * (free + 1)) : random.next() * free, length, fitting);
+}
+
+/** A clip at least `wanted` long, each as likely; the longest where none is. */
+function drawClip(cell: Cell, wanted: number, random: Random): Clip {
+  let long = cell.clips.length;
+  while (long > 1 && (cell.clips[long - 1] as Clip).pcm.length < wanted) long--;
+  return cell.clips[random.integer(long)] as Clip;
+}
+
+function makeCells(clips: readonly Clip[]): Cell[] {
+  const cells = new Map<string, Cell>();
+  for (const clip of clips) {
+    const name = `${clip.dataset}|${clip.site}|${labelSetName(clip.set)}`;
+    const cell = cells.get(name);
+    if (cell) cell.clips.push(clip);
+    else cells.set(name, { name, clips: [clip], set: clip.set });
+  }
+  for (const cell of cells.values()) cell.clips.sort((a, b) => b.pcm.length - a.pcm.length);
+  return [...cells.values()];
+}
+
+/** Running sum of the cells' probabilities: data set, then site, then label. */
+function cumulativeShares(cells: readonly Cell[], options: SamplerOptions): number[] {
+  const bySet = weights(cells, (cell) => datasetOf(cell), 0.5);
+  for (const [name, share] of Object.entries(options.datasetShares)) if (bySet.has(name)) bySet.set(name, share);
+  const setTotal = [...bySet.values()].reduce((a, b) => a + b, 0);
+  let sum = 0;
+  return cells.map((cell) => {
+    const siblings = cells.filter((other) => datasetOf(other) === datasetOf(cell));
+    const bySite = weights(siblings, siteOf, options.siteExponent);
+    const neighbours = siblings.filter((other) => siteOf(other) === siteOf(cell));
+    const byLabel = weights(neighbours, (other) => other.name, options.labelExponent);
+    const share = (weights_: Map<string, number>, key: string) => (weights_.get(key) ?? 0) / [...weights_.values()].reduce((a, b) => a + b, 0);
+    sum += ((bySet.get(datasetOf(cell)) ?? 0) / setTotal) * share(bySite, siteOf(cell)) * share(byLabel, cell.name);
+    return sum;
+  });
+}
+
+function weights(cells: readonly Cell[], keyOf: (cell: Cell) => string, exponent: number): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const cell of cells) counts.set(keyOf(cell), (counts.get(keyOf(cell)) ?? 0) + cell.clips.length);
+  return new Map([...counts].map(([key, count]) => [key, Math.pow(count, exponent)]));
+}
+
+function datasetOf(cell: Cell): string {
+  return cell.clips[0]?.dataset ?? '';
+}
+
+function siteOf(cell: Cell): string {
+  return cell.clips[0]?.site ?? '';
+}

@@ -1,0 +1,181 @@
+/**
+ * From probabilities per clip to the figures of a data set, with 95 % intervals by subject.
+ *
+ * Classes of a data set are its distinct label sets (PhysioNet has {normal} and {murmur, extrasystole}); a clip's
+ * probability of a class is the sum over its set. Labels that the data set has no class for stay as further, always
+ * wrong, choices. Clips whose set overlaps another class (PASCAL A's extrahls: "not artifact") count nowhere but in n.
+ */
+import { bootstrapByGroup, type Interval } from './bootstrap.js';
+import { ABNORMAL, HEART_SOUND, LABELS, MURMUR, NORMAL, labelSetName, type LabelSet } from './label-map.js';
+import * as metrics from './metrics.js';
+
+/** What a model said of one clip. */
+export interface ClipPrediction {
+  file: string;
+  dataset: string;
+  site: string;
+  group: string;
+  /** Label as in the manifest. */
+  label: string;
+  set: LabelSet;
+  durationS: number;
+  windows: number;
+  /** Mean probability over the clip's windows, one per label. */
+  probabilities: number[];
+}
+
+/** Figures of one class. */
+export interface ClassFigures {
+  name: string;
+  clips: number;
+  recall: Interval;
+  precision: Interval;
+  f1: Interval;
+  /** Of this class against all others. */
+  auroc: Interval;
+}
+
+/** Figures of one data set (or a part of it). */
+export interface DatasetSummary {
+  /** Labelled clips. */
+  n: number;
+  /** Those with exactly one class, which accuracy and F1 count. */
+  scored: number;
+  subjects: number;
+  accuracy: Interval;
+  balancedAccuracy: Interval;
+  /** Over the data set's classes. */
+  macroF1: Interval;
+  /** Murmur (or abnormal) against normal; null when the data set lacks either. */
+  auroc: Interval | null;
+  /** (sensitivity + specificity) / 2 of the same at the model's threshold for "abnormal". */
+  macc: Interval | null;
+  calibrationError: number;
+  classes: ClassFigures[];
+  confusion: { actual: string[]; predicted: string[]; counts: number[][] };
+  /** Accuracy among the most confident part. */
+  coverage: { coverage: number; accuracy: number; confidence: number }[];
+}
+
+/** One clip in terms of the data set's classes. */
+interface Item {
+  actual: number;
+  choice: number;
+  confidence: number;
+  /** Probability per class. */
+  classes: number[];
+  group: string;
+  /** True: murmur or abnormal; false: normal; null: neither. */
+  positive: boolean | null;
+  /** P(positive class) among positive and normal, for the ROC. */
+  ranking: number;
+  /** P(not normal | heart sound), for the threshold. */
+  abnormal: number;
+}
+
+const coverages = [1, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5];
+
+/** Classes of a data set in label order; sets that contain another class are left out. */
+export function datasetClasses(sets: readonly LabelSet[]): LabelSet[] {
+  const distinct = [...new Set(sets)].filter((set) => set !== 0);
+  return distinct.filter((set) => !distinct.some((other) => other !== set && (other & set) === other)).sort((a, b) => a - b);
+}
+
+/** @param abnormalThreshold the model's threshold on P(not normal | heart sound). */
+export function summariseDataset(predictions: readonly ClipPrediction[], abnormalThreshold: number, seed: number, resamples = 1000): DatasetSummary {
+  const labelled = predictions.filter((p) => p.set !== 0);
+  const classes = datasetClasses(labelled.map((p) => p.set));
+  const items = labelled.map((p) => toItem(p, classes));
+  const scored = items.filter((item) => item.actual >= 0);
+  const binary = items.filter((item) => item.positive !== null);
+  const hasBoth = binary.some((item) => item.positive) && binary.some((item) => !item.positive);
+  const over = (from: readonly Item[], statistic: (drawn: Item[]) => number) =>
+    bootstrapByGroup(from.map((item) => item.group), (drawn) => statistic(drawn.map((i) => from[i] as Item)), seed, resamples);
+  const correct = scored.map((item) => item.actual === item.choice);
+  const confidence = scored.map((item) => item.confidence);
+  return {
+    n: labelled.length,
+    scored: scored.length,
+    subjects: new Set(labelled.map((p) => p.group)).size,
+    accuracy: over(scored, (drawn) => metrics.accuracy(actual(drawn), choices(drawn))),
+    balancedAccuracy: over(scored, (drawn) => metrics.balancedAccuracy(actual(drawn), choices(drawn))),
+    macroF1: over(scored, (drawn) => metrics.macroF1(actual(drawn), choices(drawn), classes.map((_, i) => i))),
+    auroc: hasBoth ? over(binary, (drawn) => metrics.auroc(positives(drawn), drawn.map((item) => item.ranking))) : null,
+    macc: hasBoth
+      ? over(binary, (drawn) => metrics.meanSensitivitySpecificity(positives(drawn), drawn.map((item) => item.abnormal), abnormalThreshold))
+      : null,
+    calibrationError: metrics.expectedCalibrationError(confidence, correct),
+    classes: classes.map((set, index) => classFigures(set, index, scored, over)),
+    confusion: confusion(scored, classes),
+    coverage: coverages.map((coverage) => ({ coverage, ...metrics.accuracyAtCoverage(confidence, correct, coverage) })),
+  };
+}
+
+/** P(not normal | heart sound) of probabilities in label order. */
+export function abnormalProbability(probabilities: ArrayLike<number>): number {
+  const heart = massOf(probabilities, HEART_SOUND);
+  return heart > 0 ? massOf(probabilities, ABNORMAL) / heart : 0;
+}
+
+/** Sum of the probabilities in a set. */
+export function massOf(probabilities: ArrayLike<number>, set: LabelSet): number {
+  let mass = 0;
+  for (let i = 0; i < LABELS.length; i++) if ((set >> i) & 1) mass += probabilities[i] ?? 0;
+  return mass;
+}
+
+/** True for murmur or abnormal, false for normal, null for everything else. */
+export function isPositive(set: LabelSet): boolean | null {
+  if (set === NORMAL) return false;
+  return (set & MURMUR) !== 0 && (set & ABNORMAL) === set ? true : null;
+}
+
+function toItem(p: ClipPrediction, classes: readonly LabelSet[]): Item {
+  const covered = classes.reduce((all, set) => all | set, 0);
+  const others = LABELS.map((_, i) => 1 << i).filter((bit) => (covered & bit) === 0);
+  const masses = [...classes, ...others].map((set) => massOf(p.probabilities, set));
+  const positiveSet = classes.find((set) => isPositive(set) === true) ?? MURMUR;
+  const positiveMass = massOf(p.probabilities, positiveSet);
+  const choice = metrics.argMax(masses);
+  return {
+    actual: classes.indexOf(p.set),
+    choice,
+    confidence: masses[choice] ?? 0,
+    classes: masses.slice(0, classes.length),
+    group: p.group,
+    positive: isPositive(p.set),
+    ranking: positiveMass / (positiveMass + massOf(p.probabilities, NORMAL) + 1e-12),
+    abnormal: abnormalProbability(p.probabilities),
+  };
+}
+
+function classFigures(set: LabelSet, index: number, scored: readonly Item[], over: (from: readonly Item[], statistic: (drawn: Item[]) => number) => Interval): ClassFigures {
+  return {
+    name: labelSetName(set),
+    clips: scored.filter((item) => item.actual === index).length,
+    recall: over(scored, (drawn) => metrics.recall(actual(drawn), choices(drawn), index)),
+    precision: over(scored, (drawn) => metrics.recall(choices(drawn), actual(drawn), index)),
+    f1: over(scored, (drawn) => metrics.f1(actual(drawn), choices(drawn), index)),
+    auroc: over(scored, (drawn) => metrics.auroc(drawn.map((item) => item.actual === index), drawn.map((item) => item.classes[index] ?? 0))),
+  };
+}
+
+function confusion(scored: readonly Item[], classes: readonly LabelSet[]): DatasetSummary['confusion'] {
+  const covered = classes.reduce((all, set) => all | set, 0);
+  const others = LABELS.filter((_, i) => (covered & (1 << i)) === 0);
+  const names = classes.map(labelSetName);
+  const counts = metrics.confusionMatrix(actual(scored), choices(scored), classes.length + others.length);
+  return { actual: names, predicted: [...names, ...others], counts: counts.slice(0, classes.length) };
+}
+
+function actual(items: readonly Item[]): number[] {
+  return items.map((item) => item.actual);
+}
+
+function choices(items: readonly Item[]): number[] {
+  return items.map((item) => item.choice);
+}
+
+function positives(items: readonly Item[]): boolean[] {
+  return items.map((item) => item.positive === true);
+}
