@@ -1,0 +1,131 @@
+/** One stage of training: so many windows through the trainer, with checkpoints, so that a killed run goes on. */
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { StageError } from '../common/stage-error.js';
+import { writeAtomically, type RunLog } from './run-log.js';
+import type { Batch } from './sampler.js';
+
+/** What training needs of an engine: TensorFlow behind src/training/engine. */
+export interface Learner {
+  /** One optimiser step; gives the mean loss. */
+  step(batch: Batch, settings: { learningRate: number; beta1: number }): Promise<number> | number;
+  /** Writes everything that a later process needs to go on (weights, optimiser, averages) into a folder. */
+  save(folder: string): Promise<void> | void;
+  restore(folder: string): Promise<void> | void;
+}
+
+/** Optimiser settings at each step. */
+export type Schedule = (step: number) => { learningRate: number; beta1: number };
+
+export interface StageOptions {
+  /** For the log, e.g. `pretrain`. */
+  name: string;
+  /** Folder of this stage's checkpoints and curve. */
+  folder: string;
+  steps: number;
+  batchSize: number;
+  schedule: Schedule;
+  /** The batch of each step: a function of the step alone. */
+  batch: (step: number) => Batch;
+  checkpointEverySteps: number;
+  log: RunLog;
+}
+
+/** A point of the learning curve. */
+export interface CurvePoint {
+  step: number;
+  loss: number;
+  learningRate: number;
+}
+
+interface StageState {
+  step: number;
+  curve: CurvePoint[];
+  seconds: number;
+}
+
+const stateFile = 'state.json';
+
+/** Runs the stage from its last checkpoint (or from the learner's present weights) to its end; returns its curve. */
+export async function runStage(learner: Learner, options: StageOptions): Promise<{ curve: CurvePoint[]; seconds: number }> {
+  const { name, steps, batchSize, log } = options;
+  mkdirSync(options.folder, { recursive: true });
+  const state = await resume(learner, options);
+  const clock = log.phase(name, steps * batchSize, 'windows', state.step * batchSize);
+  let startedAt = performance.now();
+  let running = state.curve.at(-1)?.loss ?? NaN;
+  for (let step = state.step; step < steps; step++) {
+    const settings = options.schedule(step);
+    const loss = await learner.step(options.batch(step), settings);
+    if (!Number.isFinite(loss)) throw diverged(name, step, settings.learningRate);
+    running = Number.isNaN(running) ? loss : running + 0.05 * (loss - running);
+    clock.update((step + 1) * batchSize, running);
+    if ((step + 1) % 10 === 0 || step + 1 === steps) state.curve.push({ step: step + 1, loss: running, learningRate: settings.learningRate });
+    if ((step + 1) % 20 === 0) logStep(options, step + 1, running, settings.learningRate, startedAt, state);
+    if ((step + 1) % options.checkpointEverySteps === 0 || step + 1 === steps) {
+      state.seconds += (performance.now() - startedAt) / 1000;
+      startedAt = performance.now();
+      state.step = step + 1;
+      await checkpoint(learner, options.folder, state);
+    }
+    // Lets signals and timers in: the engine computes on this thread.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return { curve: state.curve, seconds: state.seconds };
+}
+
+async function resume(learner: Learner, options: StageOptions): Promise<StageState> {
+  const current = join(options.folder, 'checkpoint');
+  const older = join(options.folder, 'checkpoint.old');
+  const folder = [current, older].find((candidate) => existsSync(join(candidate, stateFile)));
+  if (folder === undefined) return { step: 0, curve: [], seconds: 0 };
+  const state = JSON.parse(readFileSync(join(folder, stateFile), 'utf8')) as StageState;
+  await learner.restore(folder);
+  options.log.line(`${options.name}: goes on from step ${state.step} of ${options.steps}`);
+  return state;
+}
+
+/** state.json is written last, and the old checkpoint goes only when the new one is in place. */
+async function checkpoint(learner: Learner, folder: string, state: StageState): Promise<void> {
+  const [next, current, older] = ['checkpoint.next', 'checkpoint', 'checkpoint.old'].map((name) => join(folder, name)) as [string, string, string];
+  try {
+    rmSync(next, { recursive: true, force: true });
+    mkdirSync(next, { recursive: true });
+    await learner.save(next);
+    writeAtomically(join(next, stateFile), JSON.stringify(state));
+    rmSync(older, { recursive: true, force: true });
+    if (existsSync(current)) renameSync(current, older);
+    renameSync(next, current);
+    rmSync(older, { recursive: true, force: true });
+  } catch (error) {
+    throw new StageError({
+      code: 'TRAINING_CHECKPOINT_FAILED',
+      stage: 'training',
+      message: `can't write the checkpoint of step ${state.step} to ${folder}: ${error instanceof Error ? error.message : String(error)}`,
+      remedy: 'Free some space (a checkpoint takes about 400 MB) and start the same command again: it goes on from the last checkpoint.',
+      cause: error,
+    });
+  }
+}
+
+/** Removes the checkpoint of a finished stage whose result is kept elsewhere. */
+export function discardCheckpoint(folder: string): void {
+  rmSync(join(folder, 'checkpoint'), { recursive: true, force: true });
+}
+
+function logStep(options: StageOptions, step: number, loss: number, learningRate: number, startedAt: number, state: StageState): void {
+  const pace = ((step - state.step) * options.batchSize) / ((performance.now() - startedAt) / 1000);
+  const eta = ((options.steps - step) * options.batchSize) / pace / 60;
+  options.log.line(
+    `${options.name}: step ${step}/${options.steps} loss ${loss.toFixed(4)} lr ${learningRate.toExponential(1)} ${pace.toFixed(1)} windows/s, ${eta.toFixed(1)} min left`,
+  );
+}
+
+function diverged(name: string, step: number, learningRate: number): StageError {
+  return new StageError({
+    code: 'TRAINING_DIVERGED',
+    stage: 'training',
+    message: `${name}: the loss is not a finite number at step ${step} (learning rate ${learningRate})`,
+    remedy: 'Start again in a fresh run folder with a lower learning rate.',
+  });
+}

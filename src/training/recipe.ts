@@ -1,0 +1,92 @@
+/**
+ * The recipe `heart`: what is trained on what, for how long, how augmented. Settings were fixed before any
+ * cross-validation fold was looked at; nothing here was tuned on test folds.
+ */
+import { HEART_AUGMENTATION, type Augmentation } from './augment.js';
+import type { SamplerOptions } from './sampler.js';
+
+/** Settings of one stage of training. */
+export interface StageRecipe {
+  /** Windows to train on, in all. */
+  windows: number;
+  batchSize: number;
+  /** Peak of the one-cycle learning rate. */
+  maxLearningRate: number;
+  /** Decoupled weight decay of AdamW. */
+  weightDecay: number;
+  /** Decay per step of the moving average of the weights, which is what is kept. */
+  emaDecay: number;
+  /** Part of the probability that the loss spreads evenly over all labels. */
+  labelSmoothing: number;
+  augmentation: Augmentation;
+  sampling: Pick<SamplerOptions, 'datasetShares' | 'siteExponent' | 'labelExponent' | 'syntheticArtifactShare'>;
+}
+
+/** The whole recipe. */
+export interface HeartRecipe {
+  /** Data sets of pre-training, in their manifest's words. */
+  pretrainDatasets: readonly string[];
+  /** The data set that is cross-validated and fine-tuned on. */
+  targetDataset: string;
+  pretrain: StageRecipe;
+  finetune: StageRecipe;
+  /** Part of PhysioNet kept out of all training: for the test, and for choosing the threshold of "abnormal". */
+  testShare: number;
+  calibrationShare: number;
+  /** Part of PASCAL A kept out of pre-training and of the folds (the final model sees all of it). */
+  artifactTestShare: number;
+  folds: number;
+}
+
+export const HEART_RECIPE: HeartRecipe = {
+  pretrainDatasets: ['physionet2016', 'pascal-a'],
+  targetDataset: 'pascal-b',
+  pretrain: {
+    windows: 24_000,
+    batchSize: 16,
+    maxLearningRate: 1.5e-3,
+    weightDecay: 0.02,
+    emaDecay: 0.99,
+    labelSmoothing: 0.02,
+    augmentation: HEART_AUGMENTATION,
+    sampling: {
+      datasetShares: { physionet2016: 0.86, 'pascal-a': 0.14 },
+      siteExponent: 0.5,
+      labelExponent: 0.5,
+      syntheticArtifactShare: 0.04,
+    },
+  },
+  finetune: {
+    windows: 3_600,
+    batchSize: 16,
+    maxLearningRate: 4e-4,
+    weightDecay: 0.02,
+    emaDecay: 0.98,
+    labelSmoothing: 0.02,
+    augmentation: HEART_AUGMENTATION,
+    sampling: {
+      datasetShares: { 'pascal-b': 0.7, physionet2016: 0.2, 'pascal-a': 0.1 },
+      siteExponent: 0.5,
+      labelExponent: 0.5,
+      syntheticArtifactShare: 0.04,
+    },
+  },
+  testShare: 0.13,
+  calibrationShare: 0.07,
+  artifactTestShare: 0.25,
+  folds: 4,
+};
+
+/**
+ * Lengths to draw training segments from, in samples: for pre-training 60 % whole windows and the rest spread evenly
+ * from 1 s up; for fine-tuning the lengths that the target's clips have (all labels together), cut at one window.
+ */
+export function spreadLengths(spanSamples: number, sampleRateHz: number): number[] {
+  const shortest = Math.min(sampleRateHz, spanSamples);
+  return Array.from({ length: 100 }, (_, i) => (i < 60 ? spanSamples : Math.round(shortest + ((spanSamples - shortest) * (i - 60)) / 40)));
+}
+
+/** Half of the draws as the clips come, half whole windows. */
+export function clipLengths(lengths: readonly number[], spanSamples: number): number[] {
+  return [...lengths.map((length) => Math.min(length, spanSamples)), ...lengths.map(() => spanSamples)];
+}

@@ -1,0 +1,82 @@
+/** The log of a training run: lines on a console and in a file, and progress.json for whoever watches. */
+import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Where a run stands. */
+export interface TrainingProgress {
+  /** e.g. `audio`, `pretrain`, `fold 2 of 4`, `export`. */
+  phase: string;
+  /** Items done and to do in this phase (clips, or windows trained on). */
+  done: number;
+  total: number;
+  unit: 'clips' | 'windows';
+  /** Items per second in this process, and seconds to the end of the phase at that pace. */
+  perSecond: number;
+  etaSeconds: number;
+  /** Running mean of the loss, where there is one. */
+  loss?: number;
+  updatedAt: string;
+}
+
+export interface RunLogOptions {
+  /** Run folder; it is made. Holds log.txt and progress.json. */
+  folder: string;
+  /** Called with each log line. */
+  onLine?: (line: string) => void;
+  /** Called with each progress report (at most about two a second). */
+  onProgress?: (progress: TrainingProgress) => void;
+}
+
+/** One phase's clock. */
+export interface PhaseProgress {
+  update(done: number, loss?: number): void;
+}
+
+export class RunLog {
+  private lastWrite = 0;
+
+  constructor(private readonly options: RunLogOptions) {
+    mkdirSync(options.folder, { recursive: true });
+  }
+
+  line(text: string): void {
+    const stamped = `${new Date().toISOString()} ${text}`;
+    appendFileSync(join(this.options.folder, 'log.txt'), `${stamped}\n`);
+    this.options.onLine?.(text);
+  }
+
+  /** Starts a phase; `from` items were done by an earlier process. */
+  phase(phase: string, total: number, unit: TrainingProgress['unit'], from = 0): PhaseProgress {
+    const startedAt = performance.now();
+    return {
+      update: (done, loss) => {
+        const seconds = (performance.now() - startedAt) / 1000;
+        const perSecond = (done - from) / Math.max(1e-3, seconds);
+        this.report({
+          phase,
+          done,
+          total,
+          unit,
+          perSecond,
+          etaSeconds: perSecond > 0 ? (total - done) / perSecond : 0,
+          ...(loss === undefined ? {} : { loss }),
+          updatedAt: new Date().toISOString(),
+        });
+      },
+    };
+  }
+
+  private report(progress: TrainingProgress): void {
+    const now = performance.now();
+    if (progress.done < progress.total && now - this.lastWrite < 500) return;
+    this.lastWrite = now;
+    writeAtomically(join(this.options.folder, 'progress.json'), JSON.stringify(progress));
+    this.options.onProgress?.(progress);
+  }
+}
+
+/** Writes beside and renames, so that a reader (or a kill) never meets half a file. */
+export function writeAtomically(path: string, content: string | Uint8Array): void {
+  writeFileSync(`${path}.part`, content);
+  renameSync(`${path}.part`, path);
+}
