@@ -1,0 +1,118 @@
+/**
+ * Writes a folded ResNet as ONNX: Conv, Relu, MaxPool, Add, GlobalAveragePool, Flatten, Gemm. Convolution weights and
+ * the linear layer's may be stored as fp16; a Cast behind each gives float32, and ONNX Runtime folds it at load, so
+ * that the arithmetic is float32 either way. Biases stay float32: they cost nothing and carry the folded means.
+ */
+import { packFloat16 } from './float16.js';
+import { foldBatchNorm } from './fold-batch-norm.js';
+import { inferenceError } from './inference-error.js';
+import { encodeOnnx, OnnxType, type OnnxNode, type OnnxTensor } from './onnx-proto.js';
+import { basicBlocks, stem, type BasicBlockSpec, type ConvBnSpec, type ResNetSpec } from './resnet34.js';
+import { packFloat32 } from './safetensors.js';
+import type { StateDict, Tensor } from './state-dict.js';
+import { VERSION } from '../common/version.js';
+
+/** Opset 17 and its IR version 8: read by ONNX Runtime from 1.12 on. */
+const OPSET = 17;
+const IR_VERSION = 8;
+/** From here on fp16 rounds to infinity. */
+const FP16_OVERFLOW = 65520;
+
+export interface OnnxWriterOptions {
+  /** Height of the input: mel bands. */
+  height: number;
+  /** Width of the input: frames. */
+  width: number;
+  /** How weights are stored; default fp16. */
+  weights?: 'fp16' | 'fp32';
+  /** Default `input`. */
+  inputName?: string;
+  /** Default `logits`. */
+  outputName?: string;
+}
+
+/**
+ * @param state unfolded weights under torchvision's names; batch norm is folded here.
+ * @returns the bytes of an ONNX file: [N, channels, height, width] float32 in, [N, labels] logits out, N free.
+ * @throws StageError INFERENCE_WEIGHTS_INVALID: a tensor missing, misshapen, not finite, or too large for fp16.
+ */
+export function writeResNetOnnx(state: StateDict, spec: ResNetSpec, options: OnnxWriterOptions): Uint8Array {
+  const { height, width, weights = 'fp16', inputName = 'input', outputName = 'logits' } = options;
+  const graph = new GraphBuilder(foldBatchNorm(state, spec), weights === 'fp16');
+  graph.build(spec, inputName, outputName);
+  return encodeOnnx({
+    irVersion: IR_VERSION,
+    opset: OPSET,
+    producerName: 'stethostream',
+    producerVersion: VERSION,
+    graphName: 'resnet',
+    nodes: graph.nodes,
+    initializers: graph.initializers,
+    inputs: [{ name: inputName, dims: ['N', spec.inputChannels, height, width] }],
+    outputs: [{ name: outputName, dims: ['N', spec.labels] }],
+  });
+}
+
+/** Collects nodes and initializers; every method returns the name of its output. */
+class GraphBuilder {
+  readonly nodes: OnnxNode[] = [];
+  readonly initializers: OnnxTensor[] = [];
+
+  constructor(
+    private readonly folded: StateDict,
+    private readonly half: boolean,
+  ) {}
+
+  build(spec: ResNetSpec, input: string, output: string): void {
+    let x = this.relu('stem', this.conv(stem(spec), input));
+    x = this.node('MaxPool', 'maxpool', [x], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] });
+    for (const block of basicBlocks(spec)) x = this.block(block, x);
+    x = this.node('GlobalAveragePool', 'avgpool', [x]);
+    x = this.node('Flatten', 'flatten', [x], { axis: 1 });
+    this.node('Gemm', 'fc', [x, this.weight('fc.weight'), this.bias('fc.bias')], { transB: 1 }, output);
+  }
+
+  private block(block: BasicBlockSpec, x: string): string {
+    const inner = this.relu(`${block.name}.relu1`, this.conv(block.first, x));
+    const main = this.conv(block.second, inner);
+    const shortcut = block.downsample ? this.conv(block.downsample, x) : x;
+    return this.relu(`${block.name}.relu2`, this.node('Add', `${block.name}.add`, [main, shortcut]));
+  }
+
+  private conv({ conv, kernel, stride, pad }: ConvBnSpec, x: string): string {
+    const attributes = { kernel_shape: [kernel, kernel], strides: [stride, stride], pads: [pad, pad, pad, pad] };
+    return this.node('Conv', conv, [x, this.weight(`${conv}.weight`), this.bias(`${conv}.bias`)], attributes);
+  }
+
+  private relu(name: string, x: string): string {
+    return this.node('Relu', name, [x]);
+  }
+
+  private node(opType: string, name: string, inputs: string[], attributes: OnnxNode['attributes'] = {}, output = `${name}/out`): string {
+    this.nodes.push({ opType, name, inputs, outputs: [output], attributes });
+    return output;
+  }
+
+  private weight(name: string): string {
+    const { shape, data } = this.tensor(name);
+    if (!this.half) return this.bias(name);
+    const tooLarge = data.find((value) => Math.abs(value) >= FP16_OVERFLOW);
+    if (tooLarge !== undefined) {
+      throw inferenceError('INFERENCE_WEIGHTS_INVALID', `${name} holds ${tooLarge} after folding batch norm, fp16 ends below ${FP16_OVERFLOW}`, 'Write fp32 weights, or look for a batch norm whose variance collapsed.');
+    }
+    this.initializers.push({ name, dims: shape, type: OnnxType.float16, rawData: packFloat16(data) });
+    return this.node('Cast', `${name}/cast`, [name], { to: OnnxType.float32 });
+  }
+
+  private bias(name: string): string {
+    const { shape, data } = this.tensor(name);
+    this.initializers.push({ name, dims: shape, type: OnnxType.float32, rawData: packFloat32(data) });
+    return name;
+  }
+
+  private tensor(name: string): Tensor {
+    const tensor = this.folded.get(name);
+    if (tensor === undefined) throw new Error(`${name} is missing from the folded weights`);
+    return tensor;
+  }
+}
