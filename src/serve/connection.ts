@@ -41,7 +41,7 @@ export class SubscriberConnection {
       get bufferedBytes() {
         return socket.bufferedAmount;
       },
-      send: (data: Buffer, done: (error?: Error) => void) => socket.send(data, { binary: false }, done),
+      send: (data: Buffer, done: (error?: Error | null) => void) => socket.send(data, { binary: false }, done),
     };
     this.outbox = new Outbox(wire, limits, {
       dropped: (kind) => metrics.dropped.add(1, kind),

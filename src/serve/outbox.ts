@@ -13,7 +13,7 @@ export interface Wire {
   /** Bytes accepted but not yet taken by the operating system. */
   readonly bufferedBytes: number;
   /** `done` is called once the operating system has taken the bytes, or with the reason why it never will. */
-  send(data: Buffer, done: (error?: Error) => void): void;
+  send(data: Buffer, done: (error?: Error | null) => void): void;
 }
 
 export interface OutboxEvents {
@@ -101,9 +101,10 @@ export class Outbox {
     }
   }
 
-  private settled(kind: OutgoingMessage['kind'], error: Error | undefined): void {
+  private settled(kind: OutgoingMessage['kind'], error: Error | null | undefined): void {
     this.inFlight -= 1;
-    if (error !== undefined || this.closed) return;
+    // Node says null, not undefined, when all went well.
+    if (error || this.closed) return;
     this.lastProgressMs = this.now();
     this.events.sent(kind);
     this.pump();
