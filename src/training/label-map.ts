@@ -39,31 +39,33 @@ export const ARTIFACT = 8;
 export const ABNORMAL = MURMUR | EXTRASYSTOLE;
 export const HEART_SOUND = NORMAL | MURMUR | EXTRASYSTOLE;
 
-const plain: Record<string, LabelSet> = {
-  '': 0,
-  normal: NORMAL,
-  murmur: MURMUR,
-  extrasystole: EXTRASYSTOLE,
-  extrastole: EXTRASYSTOLE,
-  artifact: ARTIFACT,
-  abnormal: ABNORMAL,
-};
+const plain = new Map<string, LabelSet>([
+  ['', 0],
+  ['normal', NORMAL],
+  ['murmur', MURMUR],
+  ['extrasystole', EXTRASYSTOLE],
+  ['extrastole', EXTRASYSTOLE],
+  ['artifact', ARTIFACT],
+  ['abnormal', ABNORMAL],
+]);
 
-const special: Record<string, Record<string, LabelSet>> = {
-  'pascal-a': { extrahls: HEART_SOUND },
-  yaseen: { N: NORMAL, AS: MURMUR, MR: MURMUR, MS: MURMUR, MVP: MURMUR },
-};
+/** By `data set/label`. */
+const special = new Map<string, LabelSet>([
+  ['pascal-a/extrahls', HEART_SOUND],
+  ['yaseen/N', NORMAL],
+  ...['AS', 'MR', 'MS', 'MVP'].map((label) => [`yaseen/${label}`, MURMUR] as const),
+]);
 
 /** The set for one row of a manifest. Throws TRAINING_LABEL_UNKNOWN. */
 export function labelSet(dataset: string, label: string): LabelSet {
-  const found = special[dataset]?.[label] ?? plain[label];
+  const found = special.get(`${dataset}/${label}`) ?? plain.get(label);
   if (found !== undefined) return found;
   if (dataset === 'bmdhs' && /^(AS|AR|MR|MS)(\+(AS|AR|MR|MS))*$/.test(label)) return MURMUR;
   throw new StageError({
     code: 'TRAINING_LABEL_UNKNOWN',
     stage: 'training',
     message: `label "${label}" of data set "${dataset}" is not known`,
-    remedy: `Use one of ${Object.keys(plain).filter(Boolean).join(', ')} (or leave it empty for unlabelled), or extend src/training/label-map.ts.`,
+    remedy: `Use one of ${[...plain.keys()].filter(Boolean).join(', ')} (or leave it empty for unlabelled), or extend src/training/label-map.ts.`,
   });
 }
 

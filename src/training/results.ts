@@ -1,0 +1,107 @@
+/** The figures of a finished training: cross-validation, held-out recordings, calibration, floors. */
+import { abnormalThreshold, fitTemperature, unknownThreshold } from './calibrate.js';
+import { toPredictions } from './clip-logits.js';
+import type { Division } from './division.js';
+import type { CurvePoint } from './fit.js';
+import { floorPredictions, type FloorName } from './floors.js';
+import type { FeatureParams } from '../features/types.js';
+import type { PhaseResult } from './heart-run.js';
+import type { HeartRecipe } from './recipe.js';
+import { ARTIFACT } from './label-map.js';
+import { argMax } from './metrics.js';
+import type { LoadedRecording } from './audio-cache.js';
+import { groupKFold, type Split } from './splits.js';
+import { summariseDataset, type ClipPrediction, type DatasetSummary } from './summary.js';
+
+/** Everything that the card, the report and the manifest are written from. */
+export interface TrainingResults {
+  calibration: { temperature: number; unknownBelow: number; abnormal: number };
+  /** Out-of-fold figures on the target data set. */
+  crossValidation: DatasetSummary;
+  /** The same per fold, for the spread. */
+  folds: { accuracy: number; macroF1: number; auroc: number }[];
+  floors: Record<FloorName, DatasetSummary>;
+  /** Held-out PhysioNet: the pre-trained weights, the final weights, and floors by 5 folds within the held-out part. */
+  physionet: { pretrained: DatasetSummary; final: DatasetSummary; perSite: Record<string, DatasetSummary>; floors: Record<FloorName, DatasetSummary> };
+  /** Held-out PASCAL A artifacts on the fold models: how many were called artifact, in all judgements. */
+  artifacts: { clips: number; recognised: number; judgements: number; falseAlarms: number; heartJudgements: number };
+  curves: Record<string, CurvePoint[]>;
+  secondsTrained: number;
+  predictions: { crossValidation: ClipPrediction[]; physionet: ClipPrediction[] };
+}
+
+/** Phases of a run. */
+export interface Phases {
+  pretrain: PhaseResult;
+  folds: PhaseResult[];
+  final: PhaseResult;
+}
+
+const resamples = 1000;
+
+export function collectResults(phases: Phases, division: Division, recipe: HeartRecipe, params: FeatureParams, seed: number): TrainingResults {
+  const validationLogits = phases.folds.flatMap((fold) => fold.logits['validation'] ?? []);
+  const temperature = fitTemperature(division.target, validationLogits);
+  const outOfFold = toPredictions(division.target, validationLogits, temperature);
+  const physionet = toPredictions(division.test, phases.final.logits['test'] ?? [], temperature);
+  const pretrained = toPredictions(division.test, phases.pretrain.logits['test'] ?? [], temperature);
+  const calibrationPart = toPredictions(division.calibration, phases.final.logits['calibration'] ?? [], temperature);
+  const abnormal = abnormalThreshold([outOfFold, calibrationPart]);
+  const summarise = (predictions: readonly ClipPrediction[]) => summariseDataset(predictions, abnormal, seed, resamples);
+  const targetSplits = division.folds.map((fold) => indexSplit(division.target, fold.validation));
+  return {
+    calibration: { temperature, unknownBelow: unknownThreshold(outOfFold, 0.8), abnormal },
+    crossValidation: summarise(outOfFold),
+    folds: division.folds.map((fold) => foldFigures(outOfFold, fold.validation, abnormal, seed)),
+    floors: floorSummaries(division.target, targetSplits, params, seed),
+    physionet: {
+      pretrained: summarise(pretrained),
+      final: summarise(physionet),
+      perSite: perSite(physionet, summarise),
+      floors: floorSummaries(division.test, groupKFold(division.test.map((r) => ({ group: r.group, stratum: `${r.site}|${r.label}` })), 5, seed), params, seed),
+    },
+    artifacts: artifactFigures(phases, division, recipe, temperature),
+    curves: Object.fromEntries([['pretrain', phases.pretrain.curve], ...phases.folds.map((fold, i) => [`fold-${i + 1}`, fold.curve] as const), ['final', phases.final.curve]]),
+    secondsTrained: [phases.pretrain, ...phases.folds, phases.final].reduce((sum, phase) => sum + phase.seconds, 0),
+    predictions: { crossValidation: outOfFold, physionet },
+  };
+}
+
+/** Floors have no calibrated threshold: a class counts as abnormal where it is the likelier. */
+export function floorSummaries(recordings: readonly LoadedRecording[], splits: readonly Split[], params: FeatureParams, seed: number): Record<FloorName, DatasetSummary> {
+  const floors = floorPredictions(recordings, splits, params);
+  const summarise = (predictions: readonly ClipPrediction[]) => summariseDataset(predictions, 0.5, seed, resamples);
+  return { majority: summarise(floors.majority), length: summarise(floors.length), meanSpectrum: summarise(floors.meanSpectrum) };
+}
+
+function indexSplit(target: readonly LoadedRecording[], validation: readonly LoadedRecording[]): Split {
+  const held = new Set(validation);
+  const split: Split = { training: [], validation: [] };
+  target.forEach((recording, index) => (held.has(recording) ? split.validation : split.training).push(index));
+  return split;
+}
+
+function foldFigures(predictions: readonly ClipPrediction[], validation: readonly LoadedRecording[], abnormal: number, seed: number): { accuracy: number; macroF1: number; auroc: number } {
+  const files = new Set(validation.map((r) => r.file));
+  const summary = summariseDataset(predictions.filter((p) => files.has(p.file)), abnormal, seed, 1);
+  return { accuracy: summary.accuracy.value, macroF1: summary.macroF1.value, auroc: summary.auroc?.value ?? NaN };
+}
+
+function perSite(predictions: readonly ClipPrediction[], summarise: (p: readonly ClipPrediction[]) => DatasetSummary): Record<string, DatasetSummary> {
+  const sites = [...new Set(predictions.map((p) => p.site))].sort();
+  return Object.fromEntries(sites.map((site) => [site, summarise(predictions.filter((p) => p.site === site))]));
+}
+
+function artifactFigures(phases: Phases, division: Division, recipe: HeartRecipe, temperature: number): TrainingResults['artifacts'] {
+  const judged = phases.folds.flatMap((fold) => toPredictions(division.artifactTest, fold.logits['artifactTest'] ?? [], temperature));
+  const artifacts = judged.filter((p) => p.set === ARTIFACT);
+  const hearts = judged.filter((p) => p.set !== ARTIFACT);
+  const calledArtifact = (p: ClipPrediction) => 1 << argMax(p.probabilities) === ARTIFACT;
+  return {
+    clips: Math.round(artifacts.length / recipe.folds),
+    recognised: artifacts.filter(calledArtifact).length,
+    judgements: artifacts.length,
+    falseAlarms: hearts.filter(calledArtifact).length,
+    heartJudgements: hearts.length,
+  };
+}

@@ -1,0 +1,201 @@
+/** `stethostream train`: from a folder of recordings to a model package, with its cross-validated results on its card. */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { StageError } from '../common/stage-error.js';
+import { heartFeatures } from '../features/presets.js';
+import type { FeatureParams } from '../features/types.js';
+import { resnet34, type ResNetSpec } from '../inference/resnet34.js';
+import { loadAudio, type LoadedAudio, type LoadedRecording } from './audio-cache.js';
+import { divide, type Division } from './division.js';
+import { exportModel, type ExportedModel } from './export-model.js';
+import { finetuneFinal, finetuneFold, pretrain, type HeartContext } from './heart-run.js';
+import { LABELS } from './label-map.js';
+import { requireEngine } from './learner.js';
+import { readManifestCsv } from './manifest-csv.js';
+import { HEART_RECIPE, type HeartRecipe, type StageRecipe } from './recipe.js';
+import { collectResults, type TrainingResults } from './results.js';
+import { RunLog, writeAtomically, type TrainingProgress } from './run-log.js';
+
+export interface TrainOptions {
+  /** Folder that holds manifest.csv and the recordings it names. */
+  data: string;
+  /** Working folder: log, checkpoints, results. Started again with the same options, a run goes on. Default `runs/heart`. */
+  run?: string;
+  /** Folder of the model package. Default `models/<name>`. */
+  output?: string;
+  /** Name and version of the model. Defaults `heart-resnet34`, `0.1.0`. */
+  name?: string;
+  version?: string;
+  /** What to do; `heart` is the only recipe so far. */
+  preset?: 'heart';
+  /** Default 1. */
+  seed?: number;
+  /** Windows to pre-train on. Default 24000. */
+  pretrainWindows?: number;
+  /** Windows to fine-tune on, per fold and for the final model. Default 3600. */
+  finetuneWindows?: number;
+  /** Windows per step. Default 16. */
+  batchSize?: number;
+  /** Folds of the cross-validation. Default 4. */
+  folds?: number;
+  /** Steps between checkpoints. Default 100. */
+  checkpointEverySteps?: number;
+  /** The command line, for the card. */
+  command?: string;
+  /** Other features or a smaller network: for tests and experiments. */
+  features?: FeatureParams;
+  spec?: ResNetSpec;
+  recipe?: HeartRecipe;
+}
+
+export interface TrainHooks {
+  /** A line for the log. */
+  onLine?: (line: string) => void;
+  onProgress?: (progress: TrainingProgress) => void;
+}
+
+export interface TrainResult {
+  model: ExportedModel;
+  results: TrainingResults;
+  skipped: LoadedAudio['skipped'];
+  runFolder: string;
+}
+
+/** Trains, cross-validates, exports. Throws StageErrors (stage `training`; docs/errors.md). */
+export async function runTrain(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
+  const settings = withDefaults(options);
+  const log = new RunLog({ folder: settings.run, ...hooks });
+  await requireEngine();
+  claimRun(settings, log);
+  const { recordings, skipped } = await load(settings, log);
+  const division = divide(recordings, settings.recipe, settings.seed);
+  describeDivision(division, settings, log);
+  const context: HeartContext = {
+    recipe: settings.recipe,
+    params: settings.features,
+    spec: settings.spec,
+    seed: settings.seed,
+    folder: settings.run,
+    log,
+    checkpointEverySteps: settings.checkpointEverySteps,
+  };
+  const phases = { pretrain: await pretrain(context, division), folds: [] as Awaited<ReturnType<typeof finetuneFold>>[] };
+  for (let fold = 0; fold < settings.recipe.folds; fold++) phases.folds.push(await finetuneFold(context, division, fold));
+  const final = await finetuneFinal(context, division);
+  log.line('results: bootstrap intervals and floors');
+  const results = collectResults({ ...phases, final }, division, settings.recipe, settings.features, settings.seed);
+  writeAtomically(join(settings.run, 'results.json'), JSON.stringify(results, null, 1));
+  const model = await exportModel(context, settings, division, recordings, results);
+  log.line(`done: ${model.folder}`);
+  return { model, results, skipped, runFolder: settings.run };
+}
+
+/** Options with every default filled in. */
+export type TrainSettings = Required<TrainOptions>;
+
+function withDefaults(options: TrainOptions): TrainSettings {
+  const recipe = options.recipe ?? HEART_RECIPE;
+  const stage = (from: StageRecipe, windows: number | undefined): StageRecipe => ({
+    ...from,
+    windows: positive('windows', windows ?? from.windows),
+    batchSize: positive('batchSize', options.batchSize ?? from.batchSize),
+  });
+  const name = options.name ?? 'heart-resnet34';
+  return {
+    data: resolve(options.data),
+    run: resolve(options.run ?? join('runs', 'heart')),
+    output: resolve(options.output ?? join('models', name)),
+    name,
+    version: options.version ?? '0.1.0',
+    preset: 'heart',
+    seed: options.seed ?? 1,
+    pretrainWindows: options.pretrainWindows ?? recipe.pretrain.windows,
+    finetuneWindows: options.finetuneWindows ?? recipe.finetune.windows,
+    batchSize: options.batchSize ?? recipe.pretrain.batchSize,
+    folds: options.folds ?? recipe.folds,
+    checkpointEverySteps: positive('checkpointEverySteps', options.checkpointEverySteps ?? 100),
+    command: options.command ?? `stethostream train ${options.data}`,
+    features: options.features ?? heartFeatures,
+    spec: options.spec ?? resnet34(LABELS.length),
+    recipe: {
+      ...recipe,
+      folds: positive('folds', options.folds ?? recipe.folds, 2),
+      pretrain: stage(recipe.pretrain, options.pretrainWindows),
+      finetune: stage(recipe.finetune, options.finetuneWindows),
+    },
+  };
+}
+
+function positive(name: string, value: number, least = 1): number {
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new StageError({
+    code: 'TRAINING_OPTION_INVALID',
+    stage: 'training',
+    message: `${name} is ${value}, it must be a whole number of at least ${least}`,
+    remedy: 'See `stethostream train --help`.',
+  });
+}
+
+/** A run folder belongs to one set of options: going on with others would mix two runs. */
+function claimRun(settings: TrainSettings, log: RunLog): void {
+  const { run, data, seed, recipe, features, spec } = settings;
+  const identity = JSON.stringify({ data, seed, recipe, features, spec });
+  const file = join(run, 'run.json');
+  if (!existsSync(file)) {
+    mkdirSync(run, { recursive: true });
+    writeAtomically(file, identity);
+    return;
+  }
+  if (readFileSync(file, 'utf8') !== identity) {
+    throw new StageError({
+      code: 'TRAINING_RUN_MISMATCH',
+      stage: 'training',
+      message: `${run} holds a run with other options`,
+      remedy: 'Repeat its options to go on with it, or name another folder with --run.',
+    });
+  }
+  log.line(`going on in ${run}`);
+}
+
+async function load(settings: TrainSettings, log: RunLog): Promise<{ recordings: LoadedRecording[]; skipped: LoadedAudio['skipped'] }> {
+  const wanted = [...settings.recipe.pretrainDatasets, settings.recipe.targetDataset];
+  const listed = readManifestCsv(settings.data).filter((r) => wanted.includes(r.dataset) && r.set !== 0);
+  requireDatasets(listed.map((r) => r.dataset), wanted, settings.data);
+  const clock = log.phase('audio', listed.length, 'clips');
+  const loaded = await loadAudio(listed, settings.features, {
+    onProgress: (done) => clock.update(done),
+    onSkip: ({ file, code, reason }) => log.line(`skipped ${file}: ${code}: ${reason}`),
+  });
+  log.line(`audio: ${loaded.recordings.length} recordings, ${loaded.skipped.length} skipped`);
+  return loaded;
+}
+
+function requireDatasets(found: readonly string[], wanted: readonly string[], folder: string): void {
+  const missing = wanted.filter((name) => !found.includes(name));
+  if (missing.length === 0) return;
+  throw new StageError({
+    code: 'TRAINING_DATASET_MISSING',
+    stage: 'training',
+    message: `${join(folder, 'manifest.csv')} lists no labelled recording of ${missing.join(', ')}`,
+    remedy: `The recipe heart needs the data sets ${wanted.join(', ')} (column dataset).`,
+  });
+}
+
+function describeDivision(division: Division, settings: TrainSettings, log: RunLog): void {
+  const names = (recordings: readonly LoadedRecording[]) => recordings.map((r) => r.file);
+  writeAtomically(
+    join(settings.run, 'division.json'),
+    JSON.stringify({
+      pretrain: names(division.pretrain),
+      folds: division.folds.map((fold) => names(fold.validation)),
+      test: names(division.test),
+      calibration: names(division.calibration),
+      artifactTest: names(division.artifactTest),
+    }),
+  );
+  log.line(
+    `division: pretrain ${division.pretrain.length}, target ${division.target.length} in ${division.folds.length} folds ` +
+      `(${division.folds.map((fold) => fold.validation.length).join(', ')}), test ${division.test.length}, ` +
+      `calibration ${division.calibration.length}, artifact test ${division.artifactTest.length}`,
+  );
+}
