@@ -14,7 +14,7 @@ import { Decoders } from '../capture/files/decoders.js';
 import { cacheDir } from '../common/paths.js';
 import { StageError } from '../common/stage-error.js';
 import { conditionAll } from '../condition/offline.js';
-import type { FeatureParams } from '../features/types.js';
+import type { FeatureParams } from '../features/index.js';
 import type { Recording } from './manifest-csv.js';
 import { writeAtomically } from './run-log.js';
 

@@ -1,6 +1,5 @@
 /** Logits of every window of a clip, and what they say of the clip as a whole. */
-import { offlineWindows } from '../features/offline.js';
-import type { FeatureParams } from '../features/types.js';
+import { offlineWindows, type FeatureParams } from '../features/index.js';
 import type { LoadedRecording } from './audio-cache.js';
 import type { ClipPrediction } from './summary.js';
 

@@ -5,8 +5,7 @@
  * - length: logistic regression on the clip's duration and its logarithm: a cue, no heart sound at all.
  * - meanSpectrum: logistic regression on the log-mel spectrum averaged over time: the timbre of device and place, no rhythm.
  */
-import { melDecibels } from '../features/offline.js';
-import type { FeatureParams } from '../features/types.js';
+import { melSpectrogram, powerToDb, type FeatureParams } from '../features/index.js';
 import type { LoadedRecording } from './audio-cache.js';
 import { LABELS, type LabelSet } from './label-map.js';
 import { fitLogistic } from './logistic.js';
@@ -29,14 +28,13 @@ export function floorPredictions(recordings: readonly LoadedRecording[], folds: 
 
 /** Mel decibels averaged over time, one value per band. */
 export function meanSpectrum(pcm: Float32Array, params: FeatureParams): number[] {
-  const { nMels } = params.mel;
-  const decibels = melDecibels(pcm, params);
-  const columns = decibels.length / nMels;
-  const sums = new Array<number>(nMels).fill(0);
-  for (let column = 0; column < columns; column++) {
-    for (let band = 0; band < nMels; band++) sums[band] = (sums[band] ?? 0) + (decibels[column * nMels + band] ?? 0) / columns;
-  }
-  return sums;
+  const { data, frames } = melSpectrogram(pcm, params.mel);
+  const decibels = powerToDb(data, params.db);
+  return Array.from({ length: params.mel.nMels }, (_, band) => {
+    let sum = 0;
+    for (let t = 0; t < frames; t++) sum += decibels[band * frames + t] ?? 0;
+    return sum / frames;
+  });
 }
 
 /** Class probabilities of recording number `index`. */

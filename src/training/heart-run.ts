@@ -4,8 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FeatureParams } from '../features/types.js';
-import { windowInput, windowSpanSamples } from '../features/offline.js';
+import { windowSpanSamples, type FeatureParams } from '../features/index.js';
 import type { ResNetSpec } from '../inference/resnet34.js';
 import { readSafetensors, writeSafetensors } from '../inference/safetensors.js';
 import type { StateDict } from '../inference/state-dict.js';
@@ -17,6 +16,7 @@ import { openLearner, type OpenLearner } from './learner.js';
 import { clipLengths, spreadLengths, type HeartRecipe, type StageRecipe } from './recipe.js';
 import { writeAtomically, type RunLog } from './run-log.js';
 import { WindowSampler, type Clip } from './sampler.js';
+import { windowFeaturiser } from './window-featuriser.js';
 import { oneCycle } from './engine/schedule.js';
 
 /** What every phase needs. */
@@ -153,7 +153,7 @@ function makeSampler(context: HeartContext, phase: Phase): WindowSampler {
     nMels: params.mel.nMels,
     windowFrames: params.windowFrames,
     spanSamples: windowSpanSamples(params),
-    featurise: (pcm) => windowInput(pcm, params),
+    featurise: windowFeaturiser(params),
     augmentation: phase.recipe.augmentation,
     ...phase.recipe.sampling,
     segmentLengths: phase.segmentLengths,

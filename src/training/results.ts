@@ -4,7 +4,7 @@ import { toPredictions } from './clip-logits.js';
 import type { Division } from './division.js';
 import type { CurvePoint } from './fit.js';
 import { floorPredictions, type FloorName } from './floors.js';
-import type { FeatureParams } from '../features/types.js';
+import type { FeatureParams } from '../features/index.js';
 import type { PhaseResult } from './heart-run.js';
 import type { HeartRecipe } from './recipe.js';
 import { ARTIFACT } from './label-map.js';

@@ -2,8 +2,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { StageError } from '../common/stage-error.js';
-import { heartFeatures } from '../features/presets.js';
-import type { FeatureParams } from '../features/types.js';
+import { heartFeatures, type FeatureParams } from '../features/index.js';
 import { resnet34, type ResNetSpec } from '../inference/resnet34.js';
 import { loadAudio, type LoadedAudio, type LoadedRecording } from './audio-cache.js';
 import { divide, type Division } from './division.js';
