@@ -20,6 +20,8 @@ export interface ConditionedChunk {
   clippedSamples: number;
   /** Source samples that were NaN or infinite and were replaced by 0. */
   nonFiniteSamples: number;
+  /** Source samples (per channel) that the two counts refer to; absent = samples.length. */
+  sourceSamples?: number;
 }
 
 /** Samples that are missing, on the model-rate counter. */
