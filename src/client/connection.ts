@@ -27,7 +27,7 @@ export interface WebSocketLike {
   onclose: ((event: never) => void) | null;
   onerror: ((event: never) => void) | null;
   send(text: string): void;
-  close(code?: number, reason?: string): void;
+  close(): void;
 }
 export type WebSocketConstructor = new (url: string, protocols: string) => WebSocketLike;
 
@@ -150,7 +150,7 @@ class Session {
   }
 
   end(): void {
-    this.release('the subscriber left');
+    this.release();
     this.context.current = undefined;
     this.context.state$.next({ state: 'idle' });
   }
@@ -178,7 +178,7 @@ class Session {
 
   private greet(protocol: string): void {
     if (majorOf(protocol) !== majorOf(PROTOCOL_VERSION)) {
-      this.release('unknown protocol version');
+      this.release();
       this.fail(new Error(`The station speaks protocol ${protocol}, this client ${PROTOCOL_VERSION}: reload the page or update the client.`));
       return;
     }
@@ -189,7 +189,7 @@ class Session {
   }
 
   private lost(reason: string): void {
-    this.release(reason);
+    this.release();
     const retryInMs = backoffDelayMs(this.attempt, this.context.backoff);
     this.attempt += 1;
     this.context.state$.next({ state: 'waiting', attempt: this.attempt, retryInMs, reason });
@@ -202,7 +202,7 @@ class Session {
     this.timers = timer(this.context.silenceTimeoutMs).subscribe(() => this.lost(`silent for ${this.context.silenceTimeoutMs} ms`));
   }
 
-  private release(reason: string): void {
+  private release(): void {
     this.timers?.unsubscribe();
     const socket = this.socket;
     this.socket = undefined;
@@ -212,7 +212,7 @@ class Session {
     socket.onclose = null;
     // Not null: `ws` throws an `error` event that nobody listens to, as closing while connecting makes one.
     socket.onerror = () => undefined;
-    socket.close(1000, reason);
+    socket.close();
   }
 }
 

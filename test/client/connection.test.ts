@@ -114,6 +114,26 @@ describe('connect', () => {
     await until(() => client.messages.length === 1, 'hello');
   });
 
+  const native = (globalThis as { WebSocket?: ConnectOptions['WebSocket'] }).WebSocket;
+  it.skipIf(native === undefined)('works with the WebSocket of the runtime (Node 22 and later have one)', async () => {
+    const station = await startStation();
+    const client = watch(station.stream, { WebSocket: native as NonNullable<typeof native>, kinds: ['prediction'] });
+    await until(() => names(client).includes('open'), 'open');
+    station.publish.next(prediction(1));
+    await until(() => client.messages.length === 2, 'a prediction');
+    await station.server.close();
+    await until(() => names(client).includes('waiting'), 'waiting');
+    await startStation({ port: station.port });
+    await until(() => types(client).filter((type) => type === 'hello').length === 2, 'the second hello');
+  });
+
+  it('copes with a long reason for a failure', async () => {
+    const { url } = await startScripted((socket) => socket.close(4000, 'é'.repeat(61)));
+    const client = watch(url);
+    await until(() => names(client).filter((name) => name === 'waiting').length === 2, 'two retries');
+    expect(client.errors).toEqual([]);
+  });
+
   it('says what is missing where there is no WebSocket', () => {
     vi.stubGlobal('WebSocket', undefined);
     expect(() => connect('ws://127.0.0.1:1')).toThrow(/ws.*options\.WebSocket/);
