@@ -1,5 +1,5 @@
 /** Conditioning as an operator: PCM as it arrives → mono at the model's rate, finite, free of DC, gaps marked. */
-import { Observable } from 'rxjs';
+import { Observable, takeWhile } from 'rxjs';
 import type { CaptureItem } from '../capture/types.js';
 import { toStageError } from '../common/stage-error.js';
 import { Conditioner, type ConditionOptions } from './conditioner.js';
@@ -19,7 +19,8 @@ export function condition(options: ConditionOptions): (source: Observable<Captur
     new Observable((subscriber) => {
       const conditioner = new Conditioner(options);
       const emit = (item: ConditionedItem) => subscriber.next(item);
-      return source.subscribe({
+      // A source that emits while it is being subscribed to can't be reached by unsubscribing: this stops it.
+      return source.pipe(takeWhile(() => !subscriber.closed)).subscribe({
         next: (item) => {
           try {
             conditioner.push(item, emit);
