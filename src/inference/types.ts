@@ -51,7 +51,7 @@ export interface DroppedWindow {
   endSample: number;
   sampleRateHz: number;
   capturedAtMs: number;
-  /** `queue-full` or `engine-failed`. */
+  /** `queue-full`, `engine-failed`, `invalid-window` (wrong length), `not-finite` (the model gave no numbers) or `closed`. */
   reason: string;
 }
 
