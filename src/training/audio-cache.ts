@@ -84,7 +84,11 @@ async function loadOne(path: string, params: FeatureParams, folder: string, deco
 }
 
 function condition(audio: DecodedAudio, params: FeatureParams): Float32Array {
-  return conditionAll(audio.samples, audio.channels, audio.sampleRateHz, params.mel.sampleRateHz, params.dcBlockHz);
+  return conditionAll(audio.samples, audio.channels, audio.sampleRateHz, {
+    modelRateHz: params.mel.sampleRateHz,
+    dcBlockHz: params.dcBlockHz,
+    channel: 'mix',
+  });
 }
 
 /** `ab/abcdef…`, so that no folder grows beyond what a file system likes. */

@@ -1,6 +1,7 @@
 /** Logits of every window of a clip, and what they say of the clip as a whole. */
-import { offlineWindows, type FeatureParams } from '../features/index.js';
+import type { FeatureParams } from '../features/index.js';
 import type { LoadedRecording } from './audio-cache.js';
+import { clipWindows } from './clip-windows.js';
 import type { ClipPrediction } from './summary.js';
 
 /** The model's raw output for one clip; temperature is applied later. */
@@ -33,8 +34,8 @@ export async function clipLogits(
     owners.length = 0;
   };
   for (const [index, recording] of recordings.entries()) {
-    for (const window of offlineWindows(recording.pcm, params)) {
-      batch.set(window.input, owners.length * size);
+    for (const input of clipWindows(recording.pcm, params)) {
+      batch.set(input, owners.length * size);
       owners.push(index);
       if (owners.length === batchSize) await flush();
     }

@@ -104,22 +104,18 @@ async function runPhase(context: HeartContext, phase: Phase): Promise<PhaseResul
   const resultFile = join(folder, 'result.json');
   if (existsSync(resultFile)) return JSON.parse(readFileSync(resultFile, 'utf8')) as PhaseResult;
   mkdirSync(folder, { recursive: true });
-  const learner = await openLearner(context.spec, context.params, phase.recipe, context.seed, phase.start);
-  try {
-    const { curve, seconds } = await fit(context, phase, folder, learner);
-    const logits: Record<string, ClipLogits[]> = {};
-    for (const [name, recordings] of Object.entries(phase.judged)) {
-      const clock = context.log.phase(`${phase.name}: judging ${name}`, recordings.length, 'clips');
-      logits[name] = await clipLogits(recordings, context.params, (x, n) => learner.predict(x, n), { onProgress: (done) => clock.update(done) });
-    }
-    await writeSafetensors(join(folder, 'weights.safetensors'), await learner.weights());
-    const result: PhaseResult = { curve, seconds, logits };
-    writeAtomically(resultFile, JSON.stringify(result));
-    discardCheckpoint(folder);
-    return result;
-  } finally {
-    learner.close();
+  const learner = openLearner(context.spec, context.params, phase.recipe, context.seed, phase.start);
+  const { curve, seconds } = await fit(context, phase, folder, learner);
+  const logits: Record<string, ClipLogits[]> = {};
+  for (const [name, recordings] of Object.entries(phase.judged)) {
+    const clock = context.log.phase(`${phase.name}: judging ${name}`, recordings.length, 'clips');
+    logits[name] = await clipLogits(recordings, context.params, (x, n) => learner.predict(x, n), { onProgress: (done) => clock.update(done) });
   }
+  await writeSafetensors(join(folder, 'weights.safetensors'), await learner.weights());
+  const result: PhaseResult = { curve, seconds, logits };
+  writeAtomically(resultFile, JSON.stringify(result));
+  discardCheckpoint(folder);
+  return result;
 }
 
 async function fit(context: HeartContext, phase: Phase, folder: string, learner: OpenLearner): Promise<{ curve: CurvePoint[]; seconds: number }> {
@@ -133,15 +129,11 @@ async function fit(context: HeartContext, phase: Phase, folder: string, learner:
     folder,
     steps,
     batchSize: recipe.batchSize,
-    schedule: oneCycleSchedule(steps, recipe.maxLearningRate),
+    schedule: oneCycle({ steps, maxLearningRate: recipe.maxLearningRate }),
     batch: (step) => sampler.batch(step),
     checkpointEverySteps: context.checkpointEverySteps,
     log: context.log,
   });
-}
-
-function oneCycleSchedule(steps: number, maxLearningRate: number) {
-  return (step: number) => oneCycle(step, steps, { maxLearningRate });
 }
 
 function makeSampler(context: HeartContext, phase: Phase): WindowSampler {

@@ -42,7 +42,7 @@ export const HEART_RECIPE: HeartRecipe = {
   pretrainDatasets: ['physionet2016', 'pascal-a'],
   targetDataset: 'pascal-b',
   pretrain: {
-    windows: 24_000,
+    windows: 40_000,
     batchSize: 16,
     maxLearningRate: 1.5e-3,
     weightDecay: 0.02,
@@ -57,7 +57,7 @@ export const HEART_RECIPE: HeartRecipe = {
     },
   },
   finetune: {
-    windows: 3_600,
+    windows: 4_000,
     batchSize: 16,
     maxLearningRate: 4e-4,
     weightDecay: 0.02,

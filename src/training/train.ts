@@ -29,9 +29,9 @@ export interface TrainOptions {
   preset?: 'heart';
   /** Default 1. */
   seed?: number;
-  /** Windows to pre-train on. Default 24000. */
+  /** Windows to pre-train on. Default 40000. */
   pretrainWindows?: number;
-  /** Windows to fine-tune on, per fold and for the final model. Default 3600. */
+  /** Windows to fine-tune on, per fold and for the final model. Default 4000. */
   finetuneWindows?: number;
   /** Windows per step. Default 16. */
   batchSize?: number;
@@ -64,7 +64,7 @@ export interface TrainResult {
 export async function runTrain(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
   const settings = withDefaults(options);
   const log = new RunLog({ folder: settings.run, ...hooks });
-  await requireEngine();
+  requireEngine();
   claimRun(settings, log);
   const { recordings, skipped } = await load(settings, log);
   const division = divide(recordings, settings.recipe, settings.seed);
@@ -84,7 +84,7 @@ export async function runTrain(options: TrainOptions, hooks: TrainHooks = {}): P
   log.line('results: bootstrap intervals and floors');
   const results = collectResults({ ...phases, final }, division, settings.recipe, settings.features, settings.seed);
   writeAtomically(join(settings.run, 'results.json'), JSON.stringify(results, null, 1));
-  const model = await exportModel(context, settings, division, recordings, results);
+  const model = await exportModel(context, settings, division, await loadOthers(settings, log), results);
   log.line(`done: ${model.folder}`);
   return { model, results, skipped, runFolder: settings.run };
 }
@@ -167,6 +167,15 @@ async function load(settings: TrainSettings, log: RunLog): Promise<{ recordings:
   });
   log.line(`audio: ${loaded.recordings.length} recordings, ${loaded.skipped.length} skipped`);
   return loaded;
+}
+
+/** What the folder holds beyond the recipe's data sets: judged by the finished model, never trained on. */
+async function loadOthers(settings: TrainSettings, log: RunLog): Promise<LoadedRecording[]> {
+  const used = [...settings.recipe.pretrainDatasets, settings.recipe.targetDataset];
+  const listed = readManifestCsv(settings.data).filter((r) => !used.includes(r.dataset) && r.set !== 0);
+  if (listed.length === 0) return [];
+  const clock = log.phase('audio of other sources', listed.length, 'clips');
+  return (await loadAudio(listed, settings.features, { onProgress: (done) => clock.update(done) })).recordings;
 }
 
 function requireDatasets(found: readonly string[], wanted: readonly string[], folder: string): void {

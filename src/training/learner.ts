@@ -1,0 +1,41 @@
+/** The engine behind the recipe: opens a trainer for one stage and speaks in label sets. */
+import type { FeatureParams } from '../features/index.js';
+import type { ResNetSpec } from '../inference/resnet34.js';
+import type { StateDict } from '../inference/state-dict.js';
+import { loadTensorFlow } from './engine/tensorflow.js';
+import { createTrainer } from './engine/trainer.js';
+import type { Learner } from './fit.js';
+import { LABELS, type LabelSet } from './label-map.js';
+import type { StageRecipe } from './recipe.js';
+
+/** A learner with its results. */
+export interface OpenLearner extends Learner {
+  /** Logits (n × labels) by the averaged weights. */
+  predict(x: Float32Array, n: number): Float32Array;
+  /** The averaged weights. */
+  weights(): StateDict;
+}
+
+/** Throws TRAINING_TENSORFLOW_MISSING or TRAINING_TENSORFLOW_BROKEN: known at the start of a run, not after an hour. */
+export function requireEngine(): void {
+  loadTensorFlow();
+}
+
+/** A trainer for one stage; starts from `start`, or from random weights by `seed`. */
+export function openLearner(spec: ResNetSpec, params: FeatureParams, recipe: StageRecipe, seed: number, start: StateDict | undefined): OpenLearner {
+  const { weightDecay, labelSmoothing, emaDecay } = recipe;
+  const trainer = createTrainer({ tf: loadTensorFlow(), spec, height: params.mel.nMels, width: params.windowFrames, seed, weightDecay, labelSmoothing, emaDecay });
+  if (start) trainer.loadStateDict(start);
+  return {
+    step: ({ x, n, setsA, setsB, lambda }, rates) => trainer.step({ x, n, setsA: masks(setsA), setsB: masks(setsB), lambda }, rates).loss,
+    save: (folder) => trainer.save(folder),
+    restore: (folder) => trainer.restore(folder),
+    predict: (x, n) => trainer.predict(x, n),
+    weights: () => trainer.stateDict(),
+  };
+}
+
+/** One row of 0/1 per set. */
+function masks(sets: readonly LabelSet[]): Float32Array {
+  return Float32Array.from({ length: sets.length * LABELS.length }, (_, i) => ((sets[Math.floor(i / LABELS.length)] ?? 0) >> i % LABELS.length) & 1);
+}
