@@ -8,4 +8,6 @@ export { frameCount, melSpectrogram, type MelSpectrogram } from './mel-spectrogr
 export { powerToDb } from './decibels.js';
 export { WindowNormaliser } from './normalise.js';
 export { WindowFeatures } from './window-features.js';
-export { melDecibels, windowInput } from './offline.js';
+export { melDecibels, offlineWindows, windowInput } from './offline.js';
+export { FeatureStream } from './feature-stream.js';
+export { features } from './features.js';

@@ -1,5 +1,5 @@
 /** The offline mel spectrogram of a whole signal: `librosa.feature.melspectrogram`. */
-import { paddedSample } from './edge-padding.js';
+import { paddedIndex } from './edge-padding.js';
 import { MelTransform } from './mel-transform.js';
 import { supportOffsetSamples } from './params.js';
 import type { MelParams } from './types.js';
@@ -30,7 +30,7 @@ export function melSpectrogram(y: Float32Array, params: MelParams): MelSpectrogr
   const firstStart = supportOffsetSamples(params) - (params.center ? nFft / 2 : 0);
   for (let t = 0; t < frames; t++) {
     const start = firstStart + t * hopLength;
-    for (let i = 0; i < winLength; i++) support[i] = paddedSample(y, y.length, start + i, params.padMode);
+    for (let i = 0; i < winLength; i++) support[i] = y[paddedIndex(start + i, y.length, params.padMode)] ?? 0;
     const bands = transform.melPower(support, 0);
     for (let band = 0; band < nMels; band++) data[band * frames + t] = bands[band]!;
   }

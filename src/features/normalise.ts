@@ -23,13 +23,13 @@ export class WindowNormaliser {
   }
 
   /**
-   * @param logPower frame-major 10·log10 mel power, of which windowFrames frames from `firstFrame` are used.
+   * @param logPower frame-major 10·log10 mel power, of which windowFrames · nMels values from `start` on are used.
    * @param rms root mean square of the window's samples, full scale = 1; used by `windowRms-…` only.
    * @param out nMels × windowFrames, band-major; overwritten.
    */
-  apply(logPower: Float32Array, firstFrame: number, rms: number, out: Float32Array): void {
+  apply(logPower: Float32Array, start: number, rms: number, out: Float32Array): void {
     const { nMels } = this.params.mel;
-    const window = logPower.subarray(firstFrame * nMels, (firstFrame + this.params.windowFrames) * nMels);
+    const window = logPower.subarray(start, start + nMels * this.params.windowFrames);
     this.toDecibels(window, rms, out);
     if (this.params.normalisation === 'none') return;
     this.subtractMeans(out);

@@ -1,0 +1,172 @@
+/**
+ * Descriptors of the sound under a window, for the quality gate. What costs most (spectra) is computed once per block
+ * of about a quarter of a second and kept; a window combines the blocks that it covers.
+ */
+import type { ConditionedChunk } from '../condition/types.js';
+import { ENVELOPE_RATE_HZ, periodicity } from './periodicity.js';
+import { spectralShape, type SpectralShape } from './spectral-shape.js';
+import { TailBuffer } from './tail-buffer.js';
+import type { WindowDescriptors } from './types.js';
+
+/** At or below this, a sample is digital silence: less than half a step of 16 bits. */
+const SILENCE = 1e-5;
+const BLOCK_SECONDS = 0.256;
+
+/** Shape of one block of the segment, or null when it is silent. */
+interface Block {
+  start: number;
+  shape: SpectralShape | null;
+}
+
+/** Source samples that were bad, and the model-rate samples [start, end) that they went into. */
+interface DefectSpan {
+  start: number;
+  end: number;
+  clipped: number;
+  nonFinite: number;
+  sourceSamples: number;
+}
+
+/** Follows one segment; all sample indices count from its start. */
+export class DescriptorTracker {
+  private readonly blockSamples: number;
+  private readonly envelopeSamples: number;
+  private blocks: Block[] = [];
+  private nextBlock = 0;
+  private readonly envelope = new TailBuffer(512);
+  private spans: DefectSpan[] = [];
+
+  /** @param samples the segment's samples, appended by the caller. */
+  constructor(
+    private readonly sampleRateHz: number,
+    private readonly samples: TailBuffer,
+  ) {
+    this.blockSamples = Math.max(64, 2 ** Math.round(Math.log2(BLOCK_SECONDS * sampleRateHz)));
+    this.envelopeSamples = Math.max(1, Math.round(sampleRateHz / ENVELOPE_RATE_HZ));
+  }
+
+  /** Oldest sample that is still to be looked at. */
+  get oldestNeeded(): number {
+    return Math.min(this.nextBlock, this.envelope.end * this.envelopeSamples);
+  }
+
+  /** Call after the chunk's samples have been appended. */
+  take(chunk: ConditionedChunk): void {
+    const end = this.samples.end;
+    this.noteDefects(chunk, end);
+    for (; this.nextBlock + this.blockSamples <= end; this.nextBlock += this.blockSamples) {
+      this.blocks.push({ start: this.nextBlock, shape: this.shapeOf(this.samples.view(this.nextBlock, this.nextBlock + this.blockSamples)) });
+    }
+    this.extendEnvelope(end);
+  }
+
+  /** @param filledRatio passed through. */
+  describe(start: number, end: number, filledRatio: number): WindowDescriptors {
+    const sound = this.samples.view(start, end);
+    const { flatness, centroidHz } = this.meanShape(start, end);
+    const { clippedRatio, nonFiniteSamples } = this.defects(start, end);
+    return {
+      ...level(sound),
+      clippedRatio,
+      nonFiniteSamples,
+      spectralFlatness: flatness,
+      spectralCentroidHz: centroidHz,
+      periodicity: this.beat(start, end),
+      filledRatio,
+    };
+  }
+
+  /** Sound before `start` is over. */
+  discardBefore(start: number): void {
+    while (this.blocks.length > 0 && this.blocks[0]!.start + this.blockSamples < start) this.blocks.shift();
+    while (this.spans.length > 0 && this.spans[0]!.end <= start) this.spans.shift();
+    this.envelope.discardBefore(Math.floor(start / this.envelopeSamples));
+  }
+
+  reset(): void {
+    this.blocks = [];
+    this.spans = [];
+    this.nextBlock = 0;
+    this.envelope.clear();
+  }
+
+  private noteDefects(chunk: ConditionedChunk, end: number): void {
+    const { clippedSamples, nonFiniteSamples, sourceSamples = chunk.samples.length } = chunk;
+    let last = this.spans.at(-1);
+    // Tiny chunks share a span, so that their number stays small.
+    if (!last || last.end - last.start >= this.envelopeSamples) {
+      last = { start: end - chunk.samples.length, end, clipped: 0, nonFinite: 0, sourceSamples: 0 };
+      this.spans.push(last);
+    }
+    last.end = end;
+    last.clipped += clippedSamples;
+    last.nonFinite += nonFiniteSamples;
+    last.sourceSamples += sourceSamples;
+  }
+
+  private extendEnvelope(end: number): void {
+    const { envelopeSamples, envelope } = this;
+    while ((envelope.end + 1) * envelopeSamples <= end) {
+      const from = envelope.end * envelopeSamples;
+      const { rms } = level(this.samples.view(from, from + envelopeSamples));
+      envelope.extend(1)[0] = rms;
+    }
+  }
+
+  private beat(start: number, end: number): number {
+    const from = Math.ceil(start / this.envelopeSamples);
+    const to = Math.min(this.envelope.end, Math.floor(end / this.envelopeSamples));
+    return to > from ? periodicity(this.envelope.view(from, to)) : 0;
+  }
+
+  /** Mean over the audible blocks that lie inside (the first by half at least); of the sound itself, zero-padded, when none does. Zeros for silence. */
+  private meanShape(start: number, end: number): SpectralShape {
+    let [count, flatness, centroidHz, inside] = [0, 0, 0, 0];
+    for (const { start: from, shape } of this.blocks) {
+      // Blocks that end later may be known already or not, depending on how the sound was cut into chunks.
+      if (from + this.blockSamples / 2 < start || from + this.blockSamples > end) continue;
+      inside += 1;
+      if (!shape) continue;
+      count += 1;
+      flatness += shape.flatness;
+      centroidHz += shape.centroidHz;
+    }
+    if (inside === 0) return this.paddedShape(start, end) ?? { flatness: 0, centroidHz: 0 };
+    return count === 0 ? { flatness: 0, centroidHz: 0 } : { flatness: flatness / count, centroidHz: centroidHz / count };
+  }
+
+  private paddedShape(start: number, end: number): SpectralShape | null {
+    const block = new Float32Array(this.blockSamples);
+    block.set(this.samples.view(start, Math.min(end, start + this.blockSamples)));
+    return this.shapeOf(block);
+  }
+
+  private shapeOf(block: Float32Array): SpectralShape | null {
+    return level(block).peak <= SILENCE ? null : spectralShape(block, this.sampleRateHz);
+  }
+
+  private defects(start: number, end: number): { clippedRatio: number; nonFiniteSamples: number } {
+    let [clipped, nonFinite, sourceSamples] = [0, 0, 0];
+    for (const span of this.spans) {
+      const share = (Math.min(end, span.end) - Math.max(start, span.start)) / (span.end - span.start);
+      if (!(share > 0)) continue;
+      clipped += share * span.clipped;
+      nonFinite += share * span.nonFinite;
+      sourceSamples += share * span.sourceSamples;
+    }
+    return { clippedRatio: sourceSamples > 0 ? Math.min(1, clipped / sourceSamples) : 0, nonFiniteSamples: Math.ceil(nonFinite) };
+  }
+}
+
+function level(samples: Float32Array): Pick<WindowDescriptors, 'rms' | 'peak' | 'silentRatio'> {
+  let [squares, peak, silent] = [0, 0, 0];
+  for (let i = 0; i < samples.length; i++) {
+    const x = samples[i]!;
+    const magnitude = x < 0 ? -x : x;
+    squares += x * x;
+    if (magnitude > peak) peak = magnitude;
+    if (magnitude <= SILENCE) silent += 1;
+  }
+  const count = Math.max(1, samples.length);
+  return { rms: Math.sqrt(squares / count), peak, silentRatio: silent / count };
+}
