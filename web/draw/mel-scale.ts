@@ -1,4 +1,5 @@
-/** Where a frequency lies on the spectrogram: Slaney's mel scale, band positions and axis ticks. */
+/** Where a frequency lies on the spectrogram (Slaney's mel scale, as the model's features use it), and axis ticks. */
+import { hzToMel } from '../../src/features/mel-filter-bank.js';
 
 /** The mel axis as the station describes it in `hello.model`. */
 export interface MelAxis {
@@ -14,30 +15,14 @@ export interface MelTick {
   position: number;
 }
 
-// Slaney, Auditory Toolbox (1998): linear at 200/3 Hz per mel up to 1 kHz, then 27 steps for a factor of 6.4.
-const HZ_PER_MEL = 200 / 3;
-const LOG_FROM_HZ = 1000;
-const LOG_FROM_MEL = LOG_FROM_HZ / HZ_PER_MEL;
-const LOG_STEP = Math.log(6.4) / 27;
-
-/** Slaney mel of a frequency in Hz, ≥ 0. */
-export function hzToMel(hz: number): number {
-  return hz < LOG_FROM_HZ ? hz / HZ_PER_MEL : LOG_FROM_MEL + Math.log(hz / LOG_FROM_HZ) / LOG_STEP;
-}
-
-/** Frequency in Hz of a Slaney mel, ≥ 0. */
-export function melToHz(mel: number): number {
-  return mel < LOG_FROM_MEL ? mel * HZ_PER_MEL : LOG_FROM_HZ * Math.exp(LOG_STEP * (mel - LOG_FROM_MEL));
-}
-
 /**
  * Height of a frequency on a plot with one row per band: band b's centre (mel point b + 1 of nMels + 2 equally spaced
  * ones) is the middle of row b. 0 = bottom edge, 1 = top edge; outside 0…1 for frequencies beyond the outer bands.
  */
 export function positionOfHz(hz: number, axis: MelAxis): number {
-  const low = hzToMel(axis.fMinHz);
-  const step = (hzToMel(axis.fMaxHz) - low) / (axis.nMels + 1);
-  return ((hzToMel(hz) - low) / step - 0.5) / axis.nMels;
+  const low = slaneyMel(axis.fMinHz);
+  const step = (slaneyMel(axis.fMaxHz) - low) / (axis.nMels + 1);
+  return ((slaneyMel(hz) - low) / step - 0.5) / axis.nMels;
 }
 
 /** Ticks at round frequencies, the roundest first, no two closer than `minSpacing` (fraction of the height); ascending. */
@@ -50,6 +35,10 @@ export function melTicks(axis: MelAxis, minSpacing: number): MelTick[] {
     chosen.push({ hz, label: formatHz(hz), position });
   }
   return chosen.sort((a, b) => a.hz - b.hz);
+}
+
+function slaneyMel(hz: number): number {
+  return hzToMel(hz, false);
 }
 
 function formatHz(hz: number): string {

@@ -16,6 +16,8 @@ export interface MarkedWindow {
 }
 
 export interface WaveformColors {
+  /** Behind received sound; what is missing stays transparent. */
+  ground: string;
   wave: string;
   axis: string;
 }
@@ -42,14 +44,18 @@ export function paintWaveform(
   const xOf = (sample: number) => width - (buffer.endSample - sample) * pxPerSample;
   const middle = height / 2;
   surface.clear();
+  const stretches = stretchesOf(waves);
+  const map: Mapping = {
+    xOf: (slot) => xOf(slot * format.samplesPerPair),
+    yOf: (value) => middle - (Math.max(-scale, Math.min(scale, value)) / scale) * (middle - 2),
+  };
+  context.fillStyle = colors.ground;
+  for (const [from, to] of stretches) context.fillRect(map.xOf(from), 0, map.xOf(to) - map.xOf(from), height);
   if (marked !== undefined) paintMarked(context, xOf(marked.startSample), xOf(marked.endSample), height, marked.color);
   context.fillStyle = colors.axis;
   context.fillRect(0, middle - 0.5, width, 1);
   context.fillStyle = colors.wave;
-  paintEnvelope(context, waves, {
-    xOf: (slot) => xOf(slot * format.samplesPerPair),
-    yOf: (value) => middle - (Math.max(-scale, Math.min(scale, value)) / scale) * (middle - 2),
-  });
+  for (const [from, to] of stretches) paintStretch(context, waves, from, to, map);
   return scale;
 }
 
@@ -58,19 +64,22 @@ interface Mapping {
   yOf: (value: number) => number;
 }
 
-/** One filled outline per stretch without holes. */
-function paintEnvelope(context: CanvasRenderingContext2D, waves: Ring, map: Mapping): void {
-  let stretch: number | undefined;
+/** First and one-past-last slot of each stretch without holes. */
+export function stretchesOf(waves: Ring): Array<[number, number]> {
+  const stretches: Array<[number, number]> = [];
+  let first: number | undefined;
   for (let slot = waves.start; slot <= waves.end; slot += 1) {
     const missing = Number.isNaN(waves.at(slot));
-    if (!missing) stretch ??= slot;
-    if (missing && stretch !== undefined) {
-      paintStretch(context, waves, stretch, slot, map);
-      stretch = undefined;
+    if (!missing) first ??= slot;
+    if (missing && first !== undefined) {
+      stretches.push([first, slot]);
+      first = undefined;
     }
   }
+  return stretches;
 }
 
+/** One filled outline. */
 function paintStretch(context: CanvasRenderingContext2D, waves: Ring, from: number, to: number, { xOf, yOf }: Mapping): void {
   // Half a pixel each way keeps silence visible as a line.
   context.beginPath();

@@ -2,6 +2,7 @@
  * The page's two connections to its station: one for all streams' messages, and one for the display data (`frames`) of
  * the selected stream only, so that thirty streams don't send thirty spectrograms.
  */
+import type { Subscription } from 'rxjs';
 import { connect, type ConnectionState, type StationConnection } from '../../src/client/index.js';
 import { STREAM_PATH, type Frames, type ServerMessage } from '../../src/protocol/messages.js';
 import type { Connection } from '../state/model.js';
@@ -19,6 +20,7 @@ const BACKOFF = { initialDelayMs: 500, maxDelayMs: 8000 };
 
 export class Station {
   private readonly display: StationConnection;
+  private displaying: Subscription | undefined;
   private shown: string | undefined;
   private open = false;
 
@@ -30,8 +32,9 @@ export class Station {
     const url = new URL(STREAM_PATH, page);
     const token = page.searchParams.get('token') ?? undefined;
     const options = { ...BACKOFF, ...(token === undefined ? {} : { token }) };
-    this.listenToMessages(connect(url, options));
     this.display = connect(url, { ...options, kinds: ['frames'], streams: [] });
+    this.display.violations$.subscribe((violation) => this.listener.ignored(violation.message));
+    this.listenToMessages(connect(url, options));
   }
 
   /** Chooses the stream whose display data is received. */
@@ -39,22 +42,31 @@ export class Station {
     if (this.shown === streamId) return;
     this.shown = streamId;
     this.display.subscribe({ kinds: ['frames'], streams: [streamId] });
-    if (this.open) return;
-    this.open = true;
-    this.display.violations$.subscribe((violation) => this.listener.ignored(violation.message));
-    this.display.messages$.subscribe({
-      next: (message) => {
-        if (message.type === 'frames') this.listener.frames(message);
-      },
-      // The first connection met the same protocol and says so.
-      error: () => undefined,
-    });
+    this.followConnection();
+  }
+
+  /** Display data is asked for only while the other connection stands: one of them trying again is enough. */
+  private followConnection(): void {
+    if (!this.open) {
+      this.displaying?.unsubscribe();
+      this.displaying = undefined;
+    } else if (this.shown !== undefined && this.displaying === undefined) {
+      this.displaying = this.display.messages$.subscribe({
+        next: (message) => {
+          if (message.type === 'frames') this.listener.frames(message);
+        },
+        // The other connection met the same protocol and says so.
+        error: () => undefined,
+      });
+    }
   }
 
   private listenToMessages(connection: StationConnection): void {
     connection.state$.subscribe((state) => {
       const shown = connectionOf(state, Date.now());
       if (shown !== undefined) this.listener.connection(shown);
+      this.open = state.state === 'open';
+      this.followConnection();
     });
     connection.violations$.subscribe((violation) => this.listener.ignored(violation.message));
     connection.messages$.subscribe({

@@ -1,13 +1,17 @@
-/** The history strip: draws it, and lets pointer and arrow keys ask what a block was. */
+/** The history strip: draws it, and lets pointer and arrow keys ask what a block or mark was. */
 import { Surface } from '../draw/canvas.js';
-import { historyTime, paintHistory } from '../draw/history.js';
+import { historyTime, historyX, paintHistory } from '../draw/history.js';
 import { type Colors, labelStyle } from '../draw/palette.js';
 import { shapePath } from '../draw/shape.js';
-import { HISTORY_MS, type AppState, type StreamView } from '../state/model.js';
+import { type AppState, HISTORY_MS, type Mark, type StreamView } from '../state/model.js';
 import { type Block, blocksOf, type Run, runAt, runsOf } from '../state/runs.js';
-import { formatClock, formatDurationMs, formatPercent, titleCase } from '../text/format.js';
+import { titleCase } from '../text/format.js';
+import { markText, runText } from '../text/history-text.js';
 import { renderTicks } from './axis.js';
 import { byId, make, makeShape, setAttribute, setText } from './dom.js';
+
+/** A mark is hit within so many pixels. */
+const MARK_REACH = 7;
 
 export class HistoryView {
   private readonly canvas = byId<HTMLCanvasElement>('history');
@@ -22,8 +26,9 @@ export class HistoryView {
   private hopMs = 1000;
   private blocks: Block[] = [];
   private runs: Run[] = [];
-  /** Start time of the run that is asked about: runs move, their start stays. */
+  /** Start of the run that is asked about: what is on screen moves, its start stays. */
   private activeFromMs: number | undefined;
+  private activeMark: Mark | undefined;
 
   constructor(private readonly colors: Colors) {
     this.surface = new Surface(this.canvas, () => this.redraw());
@@ -37,14 +42,15 @@ export class HistoryView {
   }
 
   render(stream: StreamView | undefined, state: AppState): void {
-    this.hopMs = state.station?.model.hopMs ?? this.hopMs;
+    const hopMs = state.station?.model.hopMs ?? this.hopMs;
     this.renderKeys(state.station?.labels ?? []);
-    if (stream?.streamId !== this.drawn?.streamId) this.activeFromMs = undefined;
+    if (stream?.streamId !== this.drawn?.streamId) this.forgetActive();
     this.drawn = stream;
-    if (stream?.history === this.drawnHistory && stream?.marks === this.drawnMarks) return;
+    if (stream?.history === this.drawnHistory && stream?.marks === this.drawnMarks && hopMs === this.hopMs) return;
+    this.hopMs = hopMs;
     this.drawnHistory = stream?.history;
     this.drawnMarks = stream?.marks;
-    this.blocks = blocksOf(stream?.history ?? [], this.hopMs);
+    this.blocks = blocksOf(stream?.history ?? [], hopMs);
     this.runs = runsOf(this.blocks);
     this.redraw();
   }
@@ -52,6 +58,10 @@ export class HistoryView {
   invalidate(): void {
     this.keysKey = '';
     this.drawnHistory = undefined;
+  }
+
+  private get marks(): readonly Mark[] {
+    return this.drawn?.marks ?? [];
   }
 
   private get endMs(): number {
@@ -67,16 +77,21 @@ export class HistoryView {
   private redraw(): void {
     const run = this.activeRun();
     const active = run === undefined ? -1 : this.runs.indexOf(run);
-    paintHistory(this.surface, { blocks: this.blocks, runs: this.runs, marks: this.drawn?.marks ?? [], endMs: this.endMs, active }, this.colors);
-    setText(this.detail, run === undefined ? this.hint : runText(run));
+    paintHistory(this.surface, { blocks: this.blocks, runs: this.runs, marks: this.marks, endMs: this.endMs, active }, this.colors);
+    setText(this.detail, this.activeMark !== undefined ? markText(this.activeMark) : run !== undefined ? runText(run, this.marks) : this.hint);
     const shown = run ?? this.runs.at(-1);
     setAttribute(this.canvas, 'aria-valuemax', String(Math.max(0, this.runs.length - 1)));
     setAttribute(this.canvas, 'aria-valuenow', String(shown === undefined ? 0 : this.runs.indexOf(shown)));
-    setAttribute(this.canvas, 'aria-valuetext', shown === undefined ? 'No labels yet' : runText(shown));
+    setAttribute(this.canvas, 'aria-valuetext', shown === undefined ? 'No labels yet' : runText(shown, this.marks));
   }
 
   private point(x: number): void {
-    this.activate(this.runs[runAt(this.runs, historyTime(x, this.endMs, this.surface.width))]);
+    const { width } = this.surface;
+    const mark = this.marks.findLast(({ timeMs, lengthMs }) => {
+      const from = historyX(timeMs - lengthMs, this.endMs, width);
+      return x >= from - MARK_REACH && x <= historyX(timeMs, this.endMs, width) + MARK_REACH;
+    });
+    this.activate(this.runs[runAt(this.runs, historyTime(x, this.endMs, width))], mark);
   }
 
   private step(event: KeyboardEvent): void {
@@ -88,31 +103,35 @@ export class HistoryView {
     this.activate(this.runs[Math.min(this.runs.length - 1, Math.max(0, target))]);
   }
 
-  private activate(run: Run | undefined): void {
-    if (run?.fromMs === this.activeFromMs) return;
+  private activate(run: Run | undefined, mark?: Mark): void {
+    if (run?.fromMs === this.activeFromMs && mark === this.activeMark) return;
     this.activeFromMs = run?.fromMs;
+    this.activeMark = mark;
     this.redraw();
+  }
+
+  private forgetActive(): void {
+    this.activeFromMs = undefined;
+    this.activeMark = undefined;
   }
 
   private renderKeys(labels: readonly string[]): void {
     const key = labels.join(' ');
     if (key === this.keysKey) return;
     this.keysKey = key;
-    this.keys.replaceChildren(
-      ...labels.map((label) => {
-        const item = make('li');
-        const shape = makeShape(shapePath(labelStyle(label).shape), 'shape');
-        shape.style.color = this.colors.ofLabel(label);
-        item.append(shape, titleCase(label));
-        return item;
-      }),
-    );
+    const shapes = labels.map((label) => {
+      const shape = makeShape(shapePath(labelStyle(label).shape), 'shape');
+      shape.style.color = this.colors.ofLabel(label);
+      return keyItem(shape, titleCase(label));
+    });
+    this.keys.replaceChildren(...shapes, keyItem(makeShape('M2,8H22V16H2Z', 'shape'), 'Gap'), keyItem(makeShape('M2,4H22L12,21Z', 'shape'), 'Drop'));
   }
 }
 
-function runText(run: Run): string {
-  const span = `${formatClock(run.fromMs)} to ${formatClock(run.toMs)} (${formatDurationMs(run.toMs - run.fromMs)})`;
-  return `${titleCase(run.label)}, ${span}: mean confidence ${formatPercent(run.meanConfidence)}, signal quality ${formatPercent(run.meanQuality)}`;
+function keyItem(shape: SVGElement, text: string): HTMLElement {
+  const item = make('li');
+  item.append(shape, text);
+  return item;
 }
 
 function ticks() {

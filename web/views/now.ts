@@ -3,7 +3,7 @@ import type { Prediction } from '../../src/protocol/messages.js';
 import { type Colors, labelStyle } from '../draw/palette.js';
 import { shapePath } from '../draw/shape.js';
 import type { AppState, StreamView } from '../state/model.js';
-import { formatDurationMs, formatPercent, titleCase } from '../text/format.js';
+import { formatClock, formatDurationMs, formatPercent, titleCase } from '../text/format.js';
 import { labelText, reasonText, stateText } from '../text/reasons.js';
 import { byId, make, makeShape, setAttribute, setBar, setHidden, setText } from './dom.js';
 
@@ -103,11 +103,13 @@ function unknownText({ rawLabel, confidence, quality }: Prediction): string {
 }
 
 function noticeText(stream: StreamView, state: AppState, nowMs: number): string {
+  const { connection } = state;
+  if (connection.state !== 'open' && stream.last !== undefined) return `Not connected: what you see is from ${formatClock(stream.arrivedAtMs)}.`;
   const attempt = stream.attempt > 0 ? ` Attempt ${String(stream.attempt)}.` : '';
   if (stream.state !== 'live') return `${stateText(stream.state)}. ${stream.detail}${attempt}`.trim();
   const limitMs = Math.max(SILENT_MS, SILENT_HOPS * (state.station?.model.hopMs ?? 0));
   const silentMs = nowMs - stream.arrivedAtMs;
-  if (state.connection.state !== 'open' || stream.last === undefined || silentMs < limitMs) return '';
+  if (stream.last === undefined || silentMs < limitMs) return '';
   return `No new label for ${formatDurationMs(1000 * Math.floor(silentMs / 1000))}: what you see is the last one.`;
 }
 
@@ -127,7 +129,7 @@ class ProbabilityList {
       const value = probabilities[label] ?? 0;
       setText(text, formatPercent(value));
       setBar(bar, value, this.colors.ofLabel(label));
-      row.classList.toggle('top', label === rawLabel);
+      row.classList.toggle('most-likely', label === rawLabel);
     }
   }
 

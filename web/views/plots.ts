@@ -63,7 +63,7 @@ export class PlotsView {
   private renderWave(buffer: LiveBuffer, marked: MarkedWindow | undefined): void {
     if (this.scaleOf !== buffer.format) this.scale = undefined;
     this.scaleOf = buffer.format;
-    const colors = { wave: this.colors.get('--wave'), axis: this.colors.get('--grid') };
+    const colors = { ground: this.colors.get('--plot'), wave: this.colors.get('--wave'), axis: this.colors.get('--grid') };
     const scale = paintWaveform(this.wave, buffer, colors, marked, this.scale);
     if (scale !== this.scale) renderTicks(this.waveAxis, amplitudeTicks(scale), 'y');
     this.scale = scale;

@@ -79,7 +79,7 @@ class StreamCard {
   ) {
     this.button.type = 'button';
     this.canvas.setAttribute('aria-hidden', 'true');
-    this.button.append(this.title, this.chip, this.shape, this.label, this.canvas);
+    this.button.append(this.title, this.shape, this.label, this.canvas, this.chip);
     this.button.addEventListener('click', onClick);
     this.element.append(this.button);
     this.surface = new Surface(this.canvas, () => this.redrawSparkline());
