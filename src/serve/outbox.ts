@@ -124,8 +124,8 @@ export class Outbox {
 
   private trim(): void {
     while (this.queuedMessages > this.limits.maxQueuedMessages || this.queuedBytes > this.limits.maxQueuedBytes) {
-      const lane = this.frames.length > 0 ? this.frames : this.predictions;
-      if (lane.length === 0) {
+      const lane = this.frames.isEmpty ? this.predictions : this.frames;
+      if (lane.isEmpty) {
         this.close();
         return this.events.overflow();
       }
@@ -149,41 +149,41 @@ export class Outbox {
 }
 
 interface Waiting {
-  order: number;
-  message: OutgoingMessage;
+  readonly order: number;
+  readonly message: OutgoingMessage;
+  next?: Waiting;
 }
 
-/** First in, first out, without moving all entries for each one taken. */
+/** First in, first out; a linked list, so that what is taken is free at once. */
 class Lane {
-  private entries: Waiting[] = [];
-  private head = 0;
+  private oldest: Waiting | undefined;
+  private newest: Waiting | undefined;
 
-  get length(): number {
-    return this.entries.length - this.head;
+  get isEmpty(): boolean {
+    return this.oldest === undefined;
   }
 
   /** Infinity when empty. */
   get oldestOrder(): number {
-    return this.entries[this.head]?.order ?? Infinity;
+    return this.oldest?.order ?? Infinity;
   }
 
   push(entry: Waiting): void {
-    this.entries.push(entry);
+    if (this.newest === undefined) this.oldest = entry;
+    else this.newest.next = entry;
+    this.newest = entry;
   }
 
   /** The lane must not be empty. */
   shift(): OutgoingMessage {
-    const entry = this.entries[this.head] as Waiting;
-    this.head += 1;
-    if (this.head * 2 >= this.entries.length) {
-      this.entries = this.entries.slice(this.head);
-      this.head = 0;
-    }
-    return entry.message;
+    const { message, next } = this.oldest as Waiting;
+    this.oldest = next;
+    if (next === undefined) this.newest = undefined;
+    return message;
   }
 
   clear(): void {
-    this.entries = [];
-    this.head = 0;
+    this.oldest = undefined;
+    this.newest = undefined;
   }
 }

@@ -15,6 +15,9 @@ import { DEFAULT_LIMITS, type StationServerOptions } from './options.js';
 import { encode } from './outgoing.js';
 import { StreamEndpoint } from './websocket.js';
 
+/** Sockets for HTTP requests and refusals on top of the subscribers. */
+const SPARE_SOCKETS = 256;
+
 export interface StationServer {
   /**
    * Listens and begins to publish.
@@ -49,6 +52,8 @@ export function createStationServer(options: StationServerOptions): StationServe
     httpHandler({ hello, health, metrics, access, webRoot, logger, authority }),
   );
   server.on('upgrade', endpoint.upgrade);
+  // Beyond the subscribers, who are refused politely, room for requests; sockets past that are closed unheard.
+  server.maxConnections = limits.maxConnections + SPARE_SOCKETS;
 
   const publish = (message: StationMessage): void => {
     const encoded = encode(message);

@@ -123,6 +123,13 @@ describe('tokens', () => {
     expect(log.join('')).not.toMatch(/correct-horse|wrong-but-private/);
   });
 
+  it('settle it: any host name will do, as behind a proxy', async () => {
+    const { port } = await startStation({ tokens: TOKENS });
+    expect(await statusWithHost(port, 'ward.example', `/v1/streams?token=${TOKENS[1]}`)).toBe(200);
+    expect(await statusWithHost(port, 'ward.example', '/asyncapi.json')).toBe(200);
+    expect(await statusWithHost(port, 'ward.example', '/v1/streams')).toBe(401);
+  });
+
   it('settle it: a page of another origin may connect with one', async () => {
     const { stream } = await startStation({ tokens: TOKENS });
     expect((await join(`${stream}?token=${TOKENS[0]}`, { origin: 'https://ward.example' })).messages[0]?.type).toBe('hello');

@@ -99,6 +99,17 @@ describe('subscriptions', () => {
     expect(subscriber.of('status').map((m) => m.streamId)).toEqual(['a', 'b']);
   });
 
+  it('brings what concerns no stream in particular to all who want the kind', async () => {
+    const { stream, publish } = await startStation();
+    const subscriber = await join(stream);
+    await subscriber.subscribe({ streams: ['a'], kinds: ['error'] });
+    publish.next(serverExamples.drop);
+    publish.next({ ...serverExamples.error, streamId: 'b' });
+    publish.next(serverExamples.error);
+    await until(() => subscriber.of('error').length === 1, 'the error');
+    expect(subscriber.messages.slice(1)).toEqual([serverExamples.error]);
+  });
+
   it('keeps the order of all kinds', async () => {
     const { stream, publish } = await startStation();
     const subscriber = await join(stream);
