@@ -226,9 +226,8 @@ export class Batcher {
     members.forEach(({ lane, slot }, i) => {
       const probabilities = all.slice(i * labels, (i + 1) * labels);
       if (!probabilities.every(Number.isFinite) || probabilities.length !== labels) return this.settle(lane, slot, this.dropped(slot, 'not-finite'));
-      const { input: _, ...window } = slot.window;
       this.stats.inferred++;
-      this.settle(lane, slot, { kind: 'inferred', window, probabilities, queueMs: sentMs - slot.enqueuedMs, runMs, batchSize: members.length });
+      this.settle(lane, slot, { kind: 'inferred', window: withoutInput(slot.window), probabilities, queueMs: sentMs - slot.enqueuedMs, runMs, batchSize: members.length });
     });
   }
 
@@ -256,6 +255,8 @@ export class Batcher {
   private closeLane(lane: LaneState): void {
     lane.closed = true;
     lane.queue.length = 0;
+    lane.pending.length = 0;
+    for (const wake of lane.waiters.splice(0)) wake();
     this.lanes.delete(lane);
     this.wake();
   }
@@ -271,6 +272,13 @@ export class Batcher {
     if (!this.hasRoom()) return;
     for (const resolve of this.readyWaiters.splice(0)) resolve();
   }
+}
+
+/** What labels need of a window; its input is not kept alive. */
+function withoutInput(window: FeatureWindow): Omit<FeatureWindow, 'input'> {
+  const rest: Omit<FeatureWindow, 'input'> & { input?: Float32Array } = { ...window };
+  delete rest.input;
+  return rest;
 }
 
 /** The lane with most waiting; among equals the one whose oldest window is oldest. */

@@ -47,6 +47,8 @@ export interface BatchResult {
 /** Changes of the worker's state, for status and logs. */
 export type EngineEvent =
   | { kind: 'ready'; ready: EngineReady; restarts: number }
+  /** The engine refused or failed one batch and goes on. */
+  | { kind: 'run-failed'; error: StageError }
   | { kind: 'died'; error: StageError; restartInMs: number }
   /** Given up: every run is refused from now on. */
   | { kind: 'failed'; error: StageError };
@@ -174,7 +176,12 @@ export class EngineWorker {
     this.spare.push(message.batch);
     this.watch();
     if (message.kind === 'result') job.resolve({ probabilities: message.probabilities, runMs: message.runMs });
-    else job.reject(new StageError(message.error));
+    else this.reportFailure(job, new StageError(message.error));
+  }
+
+  private reportFailure(job: Job, error: StageError): void {
+    this.event.next({ kind: 'run-failed', error });
+    job.reject(error);
   }
 
   private onDeath(worker: Worker, error: StageError): void {
