@@ -14,7 +14,7 @@ import { EXPERIMENTAL_LABELS, LABELS } from './label-map.js';
 import { modelCard, TERMS, type CardFacts, type DataSource } from './model-card.js';
 import type { TrainingResults } from './results.js';
 import { summariseDataset, type DatasetSummary } from './summary.js';
-import type { TrainSettings } from './train.js';
+import type { TrainSettings } from './train-options.js';
 import { windowFeaturiser } from './window-featuriser.js';
 
 export interface ExportedModel {

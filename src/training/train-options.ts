@@ -1,0 +1,86 @@
+/** Options of `stethostream train`, and their defaults. */
+import { join, resolve } from 'node:path';
+import { StageError } from '../common/stage-error.js';
+import { heartFeatures, type FeatureParams } from '../features/index.js';
+import { resnet34, type ResNetSpec } from '../inference/resnet34.js';
+import { LABELS } from './label-map.js';
+import { HEART_RECIPE, type HeartRecipe, type StageRecipe } from './recipe.js';
+
+export interface TrainOptions {
+  /** Folder that holds manifest.csv and the recordings it names. */
+  data: string;
+  /** Working folder: log, checkpoints, results. Started again with the same options, a run goes on. Default `runs/heart`. */
+  run?: string;
+  /** Folder of the model package. Default `models/<name>`. */
+  output?: string;
+  /** Name and version of the model. Defaults `heart-resnet34`, `0.1.0`. */
+  name?: string;
+  version?: string;
+  /** What to do; `heart` is the only recipe so far. */
+  preset?: 'heart';
+  /** Default 1. */
+  seed?: number;
+  /** Windows to pre-train on. Default 40000. */
+  pretrainWindows?: number;
+  /** Windows to fine-tune on, per fold and for the final model. Default 4000. */
+  finetuneWindows?: number;
+  /** Windows per step. Default 16. */
+  batchSize?: number;
+  /** Folds of the cross-validation. Default 4. */
+  folds?: number;
+  /** Steps between checkpoints. Default 100. */
+  checkpointEverySteps?: number;
+  /** The command line, for the card. */
+  command?: string;
+  /** Other features or a smaller network: for tests and experiments. */
+  features?: FeatureParams;
+  spec?: ResNetSpec;
+  recipe?: HeartRecipe;
+}
+
+/** Options with every default filled in. */
+export type TrainSettings = Required<TrainOptions>;
+
+/** Throws TRAINING_OPTION_INVALID. */
+export function withDefaults(options: TrainOptions): TrainSettings {
+  const recipe = options.recipe ?? HEART_RECIPE;
+  const stage = (from: StageRecipe, windows: number | undefined): StageRecipe => ({
+    ...from,
+    windows: positive('windows', windows ?? from.windows),
+    batchSize: positive('batchSize', options.batchSize ?? from.batchSize),
+  });
+  const name = options.name ?? 'heart-resnet34';
+  return {
+    data: resolve(options.data),
+    run: resolve(options.run ?? join('runs', 'heart')),
+    output: resolve(options.output ?? join('models', name)),
+    name,
+    version: options.version ?? '0.1.0',
+    preset: 'heart',
+    seed: options.seed ?? 1,
+    pretrainWindows: options.pretrainWindows ?? recipe.pretrain.windows,
+    finetuneWindows: options.finetuneWindows ?? recipe.finetune.windows,
+    batchSize: options.batchSize ?? recipe.pretrain.batchSize,
+    folds: options.folds ?? recipe.folds,
+    checkpointEverySteps: positive('checkpointEverySteps', options.checkpointEverySteps ?? 100),
+    command: options.command ?? `stethostream train ${options.data}`,
+    features: options.features ?? heartFeatures,
+    spec: options.spec ?? resnet34(LABELS.length),
+    recipe: {
+      ...recipe,
+      folds: positive('folds', options.folds ?? recipe.folds, 2),
+      pretrain: stage(recipe.pretrain, options.pretrainWindows),
+      finetune: stage(recipe.finetune, options.finetuneWindows),
+    },
+  };
+}
+
+function positive(name: string, value: number, least = 1): number {
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new StageError({
+    code: 'TRAINING_OPTION_INVALID',
+    stage: 'training',
+    message: `${name} is ${value}, it must be a whole number of at least ${least}`,
+    remedy: 'See `stethostream train --help`.',
+  });
+}
