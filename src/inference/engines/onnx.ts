@@ -3,7 +3,9 @@
  * would run on the CPU, so what `info` says is what ran.
  */
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { calibratedSoftmax } from '../calibrate.js';
 import { inferenceError } from '../inference-error.js';
@@ -89,6 +91,9 @@ export class OnnxEngine implements Engine {
   }
 
   private async createSession(file: string): Promise<ort.InferenceSession> {
+    if (this.provider === 'cuda' && !cudaInstalled()) {
+      throw unavailable('cuda', 'onnxruntime-node was installed without its CUDA libraries', undefined);
+    }
     const spin = this.spinning ? '1' : '0';
     try {
       return await ort.InferenceSession.create(file, {
@@ -134,9 +139,20 @@ function sessionError(provider: OnnxProvider, file: string, cause: unknown) {
     return inferenceError('INFERENCE_DEVICE_FELL_BACK', `${provider} cannot run all of ${file}: ${text}`, 'Use `--engine onnx`, or a newer ONNX Runtime.', { cause });
   }
   if (provider !== 'cpu' && !/protobuf|ModelProto|Invalid model|INVALID_GRAPH/i.test(text)) {
-    return inferenceError('INFERENCE_ENGINE_UNAVAILABLE', `ONNX Runtime has no ${provider} device here: ${text}`, provider === 'webgpu' ? 'Install a Vulkan driver (libvulkan1 and your GPU\'s), or use `--engine onnx`.' : 'Install the CUDA build of onnxruntime-node, or use `--engine onnx`.', { cause });
+return unavailable(provider, text, cause);
   }
   return inferenceError('INFERENCE_MODEL_UNLOADABLE', `ONNX Runtime cannot load ${file}: ${text}`, 'Fetch or export the model package again.', { cause });
+}
+
+function unavailable(provider: OnnxProvider, reason: string, cause: unknown) {
+  const remedy = provider === 'webgpu' ? "Install a Vulkan loader and your GPU's driver (Debian: libvulkan1 and mesa-vulkan-drivers or nvidia-vulkan-icd), or use `--engine onnx`." : 'On Linux x64 with CUDA 12 and cuDNN 9, run `npm rebuild onnxruntime-node --onnxruntime-node-install=cuda12`; or use `--engine onnx`.';
+  return inferenceError('INFERENCE_ENGINE_UNAVAILABLE', `ONNX Runtime has no ${provider} device here: ${reason}`, remedy, { cause });
+}
+
+/** Asked before ONNX Runtime tries, which prints an error of its own. */
+function cudaInstalled(): boolean {
+  const root = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
+  return existsSync(join(root, 'bin', 'napi-v6', process.platform, process.arch, 'libonnxruntime_providers_cuda.so'));
 }
 
 /** The file's input and output must be what the manifest says, before the first window arrives. */
