@@ -51,6 +51,7 @@ export class Conditioner {
 
   /** Throws CONDITION_RATE_INVALID, CONDITION_RATE_CHANGED, CONDITION_CHANNEL_MISSING, CONDITION_CHUNK_INVALID. */
   push(item: CaptureItem, emit: Emit): void {
+    checkCounter(item);
     const chain = this.chainFor(item);
     if (item.kind === 'gap') this.gap(chain, item, emit);
     else this.chunk(chain, item, emit);
@@ -94,10 +95,9 @@ export class Conditioner {
     }
   }
 
-  private framesOf({ streamId, samples, channels, startSample }: AudioChunk): number {
+  private framesOf({ streamId, samples, channels }: AudioChunk): number {
     const { channel } = this.options;
     if (!(Number.isInteger(channels) && channels >= 1)) throw invalidChunk(streamId, `a chunk has ${channels} channels; allowed: an integer ≥ 1`);
-    if (!(Number.isSafeInteger(startSample) && startSample >= 0)) throw invalidChunk(streamId, `a chunk starts at sample ${startSample}; allowed: an integer ≥ 0`);
     if (channel !== 'mix' && channel >= channels) throw channelMissing(streamId, channel, channels);
     return Math.floor(samples.length / channels);
   }
@@ -149,6 +149,16 @@ export class Conditioner {
   private finishSegment(chain: Chain, emit: Emit): void {
     this.emitChunk(chain, chain.resampler.flush(), emit);
   }
+}
+
+function checkCounter(item: CaptureItem): void {
+  const { streamId, kind, startSample } = item;
+  if (!isCount(startSample)) throw invalidChunk(streamId, `a ${kind} starts at sample ${startSample}; allowed: an integer ≥ 0`);
+  if (item.kind === 'gap' && !isCount(item.lengthSamples)) throw invalidChunk(streamId, `a gap is ${item.lengthSamples} samples long; allowed: an integer ≥ 0`);
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
 }
 
 function msOf(samples: number, rateHz: number): number {

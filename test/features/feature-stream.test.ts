@@ -72,7 +72,8 @@ describe('windows', () => {
     for (const window of windows) {
       const start = window.startSample - (nFft - winLength) / 2;
       if (start < 0 || start + windowSpanSamples(heartFeatures) > y.length || window.endSample - window.startSample < 6112) continue;
-      expect(window.input).toEqual(windowInput(y.subarray(start, start + windowSpanSamples(heartFeatures)), heartFeatures));
+      const alone = windowInput(y.subarray(start, start + windowSpanSamples(heartFeatures)), heartFeatures);
+      expect(window.input.every((x, i) => x === alone[i])).toBe(true);
       compared += 1;
     }
     expect(compared).toBeGreaterThan(20);
