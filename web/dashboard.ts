@@ -67,10 +67,12 @@ export class Dashboard implements StationListener {
   }
 
   frames(message: Frames): void {
+    // The distance of the columns stands in hello, which comes first on every connection.
+    const { station } = this.state;
+    if (station === undefined) return;
     try {
       const data = decodeFrames(message);
-      const hopMs = this.state.station?.model.frameHopMs ?? 0;
-      this.live.write(data, columnHop(hopMs, data.sampleRateHz));
+      this.live.write(data, columnHop(station.model.frameHopMs, data.sampleRateHz));
       this.schedule();
     } catch (error) {
       this.ignored(error instanceof Error ? error.message : String(error));

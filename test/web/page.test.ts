@@ -5,10 +5,11 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page, type WebSocket } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { DISCLAIMER } from '../../src/common/disclaimer.js';
 import { packageRoot } from '../../src/common/paths.js';
+import type { ServerMessage } from '../../src/protocol/messages.js';
 import { bundleDashboard, Feeder } from './feeder.js';
 
 const CHROMIUM = '/usr/bin/chromium';
@@ -29,7 +30,11 @@ describe.skipIf(missing !== '')(`dashboard page in Chromium${missing}`, () => {
   }, 120_000);
   afterAll(() => browser?.close());
 
-  async function open(options: Parameters<Browser['newContext']>[0] = {}, hash = ''): Promise<void> {
+  async function open(
+    options: Parameters<Browser['newContext']>[0] = {},
+    hash = '',
+    onSocket: (socket: WebSocket) => void = () => undefined,
+  ): Promise<void> {
     complaints = [];
     context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
     page = await context.newPage();
@@ -37,6 +42,7 @@ describe.skipIf(missing !== '')(`dashboard page in Chromium${missing}`, () => {
       if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
     });
     page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('websocket', onSocket);
     await page.goto(feeder.url + hash);
   }
 
@@ -97,12 +103,14 @@ describe.skipIf(missing !== '')(`dashboard page in Chromium${missing}`, () => {
     feeder = await Feeder.start(webRoot);
     await open();
     await connected();
-    feeder.play(3);
-    await expectText('#now-label', 'Murmur');
+    await soundIsDrawn();
+    feeder.play(8);
+    await expect.poll(() => coverageOf('#spectrogram')).toBeGreaterThan(0.6);
     await feeder.stop();
     await page.getByText('Connection lost,').waitFor();
     await expectText('#banner-detail', /trying again in \d+ s|trying now/);
     await expectText('#now-label', 'Murmur');
+    expect(await coverageOf('#spectrogram')).toBeGreaterThan(0.6);
     expect(await page.locator('#layout').getAttribute('data-stale')).toBe('true');
     feeder = await Feeder.start(webRoot, feeder.port);
     await connected();
@@ -112,8 +120,9 @@ describe.skipIf(missing !== '')(`dashboard page in Chromium${missing}`, () => {
     await expectText('#now-label', 'Normal');
     expect(before).not.toBe('77 ms');
     await expectText('#latency-text', '77 ms');
-    // Sound flows again although the new station counts its samples from 0.
-    await soundIsDrawn();
+    // The new station counts its samples from 0: the old sound goes, the new one is drawn.
+    await expect.poll(playedCoverage, { timeout: 8000, interval: 150 }).toBeLessThan(0.5);
+    expect(await colorsOf('#spectrogram')).toBeGreaterThan(50);
   });
 
   it('pauses and resumes the display', async () => {
@@ -134,10 +143,12 @@ describe.skipIf(missing !== '')(`dashboard page in Chromium${missing}`, () => {
 
   it('holds 32 streams, takes the one in the address, and remembers the choice', async () => {
     feeder = await Feeder.start(webRoot, 0, 32);
-    await open({}, '#stream=s7');
+    await open({}, '#stream=s27');
     await connected();
-    await expectText('#now-title', 'Stream 8');
+    await expectText('#now-title', 'Stream 28');
     expect(await page.locator('#stream-list li').count()).toBe(32);
+    const box = await page.locator('#stream-list [aria-current]').boundingBox();
+    expect(box!.y + box!.height).toBeLessThanOrEqual(900);
     // A burst: all streams, far more than a screen can show.
     for (let round = 0; round < 40; round += 1) for (let i = 0; i < 32; i += 1) feeder.predict({}, i);
     await page.getByRole('button', { name: /Stream 3 / }).click();
@@ -147,6 +158,34 @@ describe.skipIf(missing !== '')(`dashboard page in Chromium${missing}`, () => {
     await page.goto(feeder.url);
     await expectText('#now-title', 'Stream 3');
     expect(complaints).toEqual([]);
+  });
+
+  it('receives display data of the selected stream only', async () => {
+    feeder = await Feeder.start(webRoot, 0, 4);
+    const received: string[] = [];
+    await open({}, '#stream=s1', (socket) => socket.on('framereceived', ({ payload }) => received.push(String(payload))));
+    await connected();
+    for (let stream = 0; stream < 4; stream += 1) await soundIsSent(stream, stream === 1);
+    const messages = received.map((text) => JSON.parse(text) as ServerMessage);
+    const streams = (type: string) => new Set(messages.flatMap((message) => (message.type === type && 'streamId' in message ? [message.streamId] : [])));
+    expect([...streams('frames')]).toEqual(['s1']);
+    expect([...streams('prediction')].sort()).toEqual(['s0', 's1', 's2', 's3']);
+  });
+
+  it('steps instead of scrolling where the reader asked for less motion', async () => {
+    feeder = await Feeder.start(webRoot);
+    await open({ reducedMotion: 'reduce' });
+    await connected();
+    await soundIsDrawn();
+    const shots = new Set<string>();
+    const startedAtMs = performance.now();
+    while (performance.now() - startedAtMs < 1500) {
+      feeder.play(0.3);
+      shots.add(await page.locator('#spectrogram').evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL()));
+    }
+    const seconds = (performance.now() - startedAtMs) / 1000;
+    expect(shots.size).toBeGreaterThan(1);
+    expect(shots.size).toBeLessThanOrEqual(2 + seconds);
   });
 
   it('never takes text for HTML, and lists errors with code and remedy', async () => {
@@ -191,6 +230,13 @@ describe.skipIf(missing !== '')(`dashboard page in Chromium${missing}`, () => {
 
   const connected = (): Promise<void> => expectText('#connection-text', 'Connected');
 
+  /** Plays one stream; where its display data is subscribed to, until it is seen. */
+  async function soundIsSent(stream: number, drawn: boolean): Promise<void> {
+    if (drawn) return soundIsDrawn(stream);
+    feeder.play(0.6, stream);
+    await page.getByRole('button', { name: `Stream ${String(stream + 1)} Murmur` }).waitFor();
+  }
+
   /** Plays until it is seen: the page asks for display data a moment after it has connected. */
   async function soundIsDrawn(stream = 0): Promise<void> {
     const played = async (): Promise<number> => {
@@ -198,6 +244,22 @@ describe.skipIf(missing !== '')(`dashboard page in Chromium${missing}`, () => {
       return colorsOf('#spectrogram');
     };
     await expect.poll(played, { timeout: 8000, interval: 150 }).toBeGreaterThan(50);
+  }
+
+  async function playedCoverage(): Promise<number> {
+    feeder.play(0.3);
+    return coverageOf('#spectrogram');
+  }
+
+  /** Fraction of a canvas's columns that hold something. */
+  function coverageOf(selector: string): Promise<number> {
+    return page.locator(selector).evaluate((element) => {
+      const canvas = element as HTMLCanvasElement;
+      const row = canvas.getContext('2d')!.getImageData(0, canvas.height >> 1, canvas.width, 1).data;
+      let filled = 0;
+      for (let i = 3; i < row.length; i += 4) if (row[i]! > 0) filled += 1;
+      return filled / canvas.width;
+    });
   }
 
   /** Number of distinct colours on a canvas. */

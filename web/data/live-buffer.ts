@@ -5,6 +5,9 @@ import { Ring } from './ring.js';
 /** Seconds that the live plots show. */
 export const LIVE_SECONDS = 12;
 
+/** Most values that a buffer may hold: some 30 times what the shipped model needs. */
+const MAX_VALUES = 4_000_000;
+
 /** How the stream's display data is laid out; a change of any part starts the buffer anew. */
 export interface LiveFormat {
   sampleRateHz: number;
@@ -22,10 +25,15 @@ export class LiveBuffer {
   /** Grows when the counter started anew: everything drawn is void. */
   epoch = 0;
 
+  /** Throws an Error when the format asks for more memory than any real stream needs. */
   constructor(readonly format: LiveFormat) {
     const samples = LIVE_SECONDS * format.sampleRateHz;
-    this.columns = new Ring(Math.ceil(samples / format.columnHopSamples) + 1, format.nMels);
-    this.waves = new Ring(Math.ceil(samples / format.samplesPerPair) + 1, 2);
+    const columns = Math.ceil(samples / format.columnHopSamples) + 1;
+    const pairs = Math.ceil(samples / format.samplesPerPair) + 1;
+    const values = columns * format.nMels + 2 * pairs;
+    if (values > MAX_VALUES) throw new Error(`display data of ${String(values)} values, limit ${String(MAX_VALUES)}`);
+    this.columns = new Ring(columns, format.nMels);
+    this.waves = new Ring(pairs, 2);
   }
 
   /** True when the data can be written into this buffer. */

@@ -14,6 +14,7 @@ export class StreamListView {
   private readonly count = byId('stream-count');
   private readonly empty = byId('streams-empty');
   private readonly cards = new Map<string, StreamCard>();
+  private revealed: string | undefined;
 
   constructor(
     private readonly colors: Colors,
@@ -30,9 +31,24 @@ export class StreamListView {
       this.cards.delete(streamId);
     }
     for (const stream of state.streams.values()) this.cardOf(stream).render(stream, stream.streamId === selected, hopOf(state));
+    this.reveal(selected);
     setText(this.count, state.streams.size === 0 ? '' : String(state.streams.size));
     setHidden(this.empty, state.streams.size > 0);
     setText(this.empty, state.station === undefined ? 'Waiting for the station…' : 'The station has no streams. Start it with --source.');
+  }
+
+  /** Brings a newly selected card into sight, by scrolling the list only. */
+  private reveal(selected: string | undefined): void {
+    if (selected === this.revealed || selected === undefined) return;
+    this.revealed = selected;
+    const card = this.cards.get(selected)?.element.getBoundingClientRect();
+    if (card === undefined) return;
+    // The column scrolls on wide screens, the row of cards on narrow ones.
+    for (const scroller of [this.list, this.list.parentElement!]) {
+      const box = scroller.getBoundingClientRect();
+      scroller.scrollLeft += overshoot(card.left, card.right, box.left, box.right);
+      scroller.scrollTop += overshoot(card.top, card.bottom, box.top, box.bottom);
+    }
   }
 
   /** Draws everything anew, e.g. in another colour scheme. */
@@ -116,6 +132,11 @@ class StreamCard {
   private redrawSparkline(): void {
     if (this.drawn !== undefined) paintSparkline(this.surface, blocksOf(this.drawn.history.slice(-80), this.hopMs), this.colors);
   }
+}
+
+/** How far to scroll so that from…to lies within low…high. */
+function overshoot(from: number, to: number, low: number, high: number): number {
+  return from < low ? from - low : Math.max(0, to - high);
 }
 
 function hopOf(state: AppState): number {

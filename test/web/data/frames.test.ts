@@ -104,6 +104,12 @@ describe('live buffer', () => {
     expect(store.get('s')).not.toBe(first);
   });
 
+  it('refuses a format that would eat the memory', () => {
+    const data = decodeFrames(small);
+    expect(() => new LiveStore().write({ ...data, nMels: 100_000 }, 32)).toThrow(/limit 4000000/);
+    expect(() => new LiveStore().write({ ...data, sampleRateHz: 1e9 }, 32)).toThrow(/limit 4000000/);
+  });
+
   it('keeps only the streams that were written last', () => {
     const store = new LiveStore();
     for (let i = 0; i < 32; i += 1) store.write({ ...decodeFrames(small), streamId: `s${String(i)}` }, 32);
