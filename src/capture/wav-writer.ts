@@ -4,7 +4,7 @@
  * less than the file holds, which every reader accepts.
  */
 import { open, type FileHandle } from 'node:fs/promises';
-import { finalize, from, type Observable } from 'rxjs';
+import { Subject, takeUntil, type Observable } from 'rxjs';
 import { StageError } from '../common/stage-error.js';
 import { captureError } from './capture-error.js';
 import type { CaptureItem } from './types.js';
@@ -23,12 +23,17 @@ const HEADER_BYTES = 44;
 /** RIFF sizes are 32-bit; a longer recording is refused rather than written with a wrapped size. */
 export const MAX_DATA_BYTES = 0xffffffff - HEADER_BYTES;
 
-/** An open WAV file. Calls may overlap; they are carried out in order. */
+/** Bytes of silence written in one go. */
+const SILENCE_BYTES = 1 << 20;
+
+/** An open WAV file. Calls may overlap; they are carried out in order, and small pieces that wait are written together. */
 export class WavWriter {
   readonly #file: FileHandle;
   readonly #path: string;
   readonly #options: Required<WavWriterOptions>;
   #bytes = 0;
+  /** Sound that waits to be written; a number stands for so many bytes of silence. */
+  #pending: Array<Buffer | number> = [];
   #queue: Promise<void> = Promise.resolve();
 
   private constructor(file: FileHandle, path: string, options: Required<WavWriterOptions>) {
@@ -52,23 +57,32 @@ export class WavWriter {
 
   /** Seconds written so far. */
   get seconds(): number {
-    const { sampleRateHz, channels, sampleFormat } = this.#options;
-    return this.#bytes / (channels * sampleBytes(sampleFormat)) / sampleRateHz;
+    return this.#bytes / this.#frameBytes / this.#options.sampleRateHz;
   }
 
   /** Appends interleaved samples. Resolves when they and the header are written. @throws StageError CAPTURE_RECORD_FAILED. */
   write(samples: Float32Array): Promise<void> {
-    return this.#enqueue(() => this.#append(this.#options.sampleFormat === 'int16' ? toInt16(samples) : toFloat32(samples)));
+    return this.#enqueue(this.#options.sampleFormat === 'int16' ? toInt16(samples) : toFloat32(samples));
   }
 
-  /** Finishes pending writes and closes the file. */
+  /** Appends `frames` samples per channel of silence. As `write`. */
+  writeSilence(frames: number): Promise<void> {
+    return this.#enqueue(frames * this.#frameBytes);
+  }
+
+  /** Finishes pending writes and closes the file. Does not throw what `write` already did. */
   async close(): Promise<void> {
     await this.#queue.catch(() => undefined);
-    await this.#file.close();
+    await this.#file.close().catch(() => undefined);
   }
 
-  #enqueue(act: () => Promise<void>): Promise<void> {
-    const mine = this.#queue.then(act).catch((error: unknown) => {
+  get #frameBytes(): number {
+    return this.#options.channels * sampleBytes(this.#options.sampleFormat);
+  }
+
+  #enqueue(piece: Buffer | number): Promise<void> {
+    this.#pending.push(piece);
+    const mine = this.#queue.then(() => this.#flush()).catch((error: unknown) => {
       throw failed(this.#path, error);
     });
     // After a failure (disk full) later writes fail as well: a hole in a recording must not pass unnoticed.
@@ -77,7 +91,25 @@ export class WavWriter {
     return mine;
   }
 
+  /** Writes all that waits, in order, neighbouring sound in one go. */
+  async #flush(): Promise<void> {
+    const pieces = this.#pending;
+    this.#pending = [];
+    let together: Buffer[] = [];
+    for (const piece of pieces) {
+      if (typeof piece !== 'number') {
+        together.push(piece);
+        continue;
+      }
+      await this.#append(Buffer.concat(together));
+      together = [];
+      for (let left = piece; left > 0; left -= SILENCE_BYTES) await this.#append(Buffer.alloc(Math.min(left, SILENCE_BYTES)));
+    }
+    await this.#append(Buffer.concat(together));
+  }
+
   async #append(data: Buffer): Promise<void> {
+    if (data.length === 0) return;
     if (this.#bytes + data.length > MAX_DATA_BYTES) throw new Error(`a WAV file holds at most ${MAX_DATA_BYTES} bytes of sound`);
     await writeAll(this.#file, data, HEADER_BYTES + this.#bytes);
     this.#bytes += data.length;
@@ -123,47 +155,64 @@ export interface Recording {
  *   CAPTURE_RECORD_EMPTY when the stream ended without sound (no file is made).
  */
 export async function recordToWav(items: Observable<CaptureItem>, path: string, sampleFormat: WavSampleFormat = 'int16'): Promise<Recording> {
-  return new Promise((resolve, reject) => {
-    let recorder: Promise<WavWriter> | undefined;
-    let failure: unknown;
-    let channels = 1;
-    let lostSeconds = 0;
-    const write = (samples: Float32Array) => {
-      recorder = recorder?.then(async (writer) => {
-        await writer.write(samples);
-        return writer;
-      });
-      recorder?.catch((error: unknown) => {
-        failure ??= error;
-        subscription.unsubscribe();
-      });
-    };
-    const finish = async () => {
-      if (recorder === undefined) {
-        if (failure !== undefined) throw failure;
-        throw captureError('CAPTURE_RECORD_EMPTY', { message: `nothing to write to ${path}: the source ended without sound`, remedy: 'Check the source.' });
-      }
-      const writer = await recorder;
-      await writer.close();
-      if (failure !== undefined) throw failure;
-      return { path, seconds: writer.seconds, lostSeconds };
-    };
-    const subscription = from(items)
-      .pipe(finalize(() => void finish().then(resolve, reject)))
-      .subscribe({
-        next: (item) => {
-          if (item.kind === 'chunk') {
-            channels = item.channels;
-            recorder ??= WavWriter.create(path, { sampleRateHz: item.sampleRateHz, channels, sampleFormat });
-            write(item.samples);
-          } else if (recorder !== undefined) {
-            lostSeconds += item.lengthSamples / item.sampleRateHz;
-            write(new Float32Array(item.lengthSamples * channels));
-          }
-        },
-        error: (error: unknown) => (failure = error),
-      });
-  });
+  const recorder = new Recorder(path, sampleFormat);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      items.pipe(takeUntil(recorder.failed)).subscribe({ next: (item) => recorder.add(item), error: reject, complete: resolve });
+    });
+  } finally {
+    await recorder.close();
+  }
+  return recorder.result();
+}
+
+/** Writes items; the file is created when the first chunk tells the format. */
+class Recorder {
+  /** Emits when writing has failed, so that recording stops. */
+  readonly failed = new Subject<void>();
+  readonly #path: string;
+  readonly #sampleFormat: WavSampleFormat;
+  #writer: Promise<WavWriter> | undefined;
+  #error: unknown;
+  #seconds = 0;
+  #lostSeconds = 0;
+
+  constructor(path: string, sampleFormat: WavSampleFormat) {
+    this.#path = path;
+    this.#sampleFormat = sampleFormat;
+  }
+
+  add(item: CaptureItem): void {
+    if (item.kind === 'chunk') {
+      const { sampleRateHz, channels } = item;
+      this.#writer ??= WavWriter.create(this.#path, { sampleRateHz, channels, sampleFormat: this.#sampleFormat });
+      this.#do((writer) => writer.write(item.samples));
+    } else if (this.#writer !== undefined) {
+      this.#lostSeconds += item.lengthSamples / item.sampleRateHz;
+      this.#do((writer) => writer.writeSilence(item.lengthSamples));
+    }
+  }
+
+  async close(): Promise<void> {
+    const writer = await this.#writer?.catch(() => undefined);
+    await writer?.close();
+    this.#seconds = writer?.seconds ?? 0;
+  }
+
+  result(): Recording {
+    if (this.#error !== undefined) throw this.#error;
+    if (this.#writer === undefined) {
+      throw captureError('CAPTURE_RECORD_EMPTY', { message: `nothing to write to ${this.#path}: the source ended without sound`, remedy: 'Check the source.' });
+    }
+    return { path: this.#path, seconds: this.#seconds, lostSeconds: this.#lostSeconds };
+  }
+
+  #do(act: (writer: WavWriter) => Promise<void>): void {
+    this.#writer?.then(act).catch((error: unknown) => {
+      this.#error ??= error;
+      this.failed.next();
+    });
+  }
 }
 
 function sampleBytes(format: WavSampleFormat): number {

@@ -4,7 +4,7 @@ import { StageError, toStageError } from '../../common/stage-error.js';
 import { captureError } from '../capture-error.js';
 import { interleave, type AudioFormat, type DecodedAudio } from './decoded-audio.js';
 import { Decoders, type CodecOutput } from './decoders.js';
-import { describeBytes, KNOWN_FORMATS, sniffFormat, startsWith } from './sniff.js';
+import { describeBytes, KNOWN_FORMATS, sniffFormat } from './sniff.js';
 import { readWav } from './wav-reader.js';
 
 /** Files are decoded as a whole, in memory. */
@@ -25,7 +25,7 @@ export async function decodeBytes(bytes: Uint8Array, name: string, decoders?: De
   const format = recognise(bytes, name);
   const pool = decoders ?? new Decoders();
   try {
-    return format === 'wav' ? readWav(bytes, name) : fromCodec(await pool.decode(format, bytes), format, name, bytes);
+    return format === 'wav' ? readWav(bytes, name) : fromCodec(await pool.decode(format, bytes), format, name);
   } catch (error) {
     throw toStageError(error, corruptDetails(name, format, error));
   } finally {
@@ -60,14 +60,14 @@ function recognise(bytes: Uint8Array, name: string): AudioFormat {
   });
 }
 
-function fromCodec(output: CodecOutput, format: AudioFormat, name: string, bytes: Uint8Array): DecodedAudio {
+function fromCodec(output: CodecOutput, format: AudioFormat, name: string): DecodedAudio {
   const { channelData, sampleRate, errors } = output;
   const frames = Math.max(0, Math.min(output.samplesDecoded, ...channelData.map((data) => data.length)));
   if (channelData.length === 0 || frames === 0 || !(sampleRate > 0)) throw nothingDecoded(output, format, name);
   const channels = format === 'mp3' && isMonoMp3(channelData) ? channelData.slice(0, 1) : channelData;
-  const warnings = errors.length === 0 ? [] : [`${errors.length} damaged frames, first: ${errors[0]!.message}`];
-  const missing = format === 'flac' ? missingFlacFrames(bytes, frames) : 0;
-  if (missing > 0) warnings.push(`the header states ${frames + missing} samples, ${frames} could be decoded`);
+  const warnings = errors.length === 0 ? [] : [`decoding met ${errors.length} errors, first: ${errors[0]!.message}`];
+  const expected = output.expectedSamples ?? frames;
+  if (expected > frames) warnings.push(`the header states ${expected} samples, ${frames} could be decoded`);
   return {
     samples: interleave(channels.map((data) => data.subarray(0, frames)), frames),
     channels: channels.length,
@@ -81,14 +81,6 @@ function fromCodec(output: CodecOutput, format: AudioFormat, name: string, bytes
 /** mpg123-decoder always returns two channels; a mono file has the same in both. */
 function isMonoMp3([left, right]: readonly Float32Array[]): boolean {
   return left !== undefined && right !== undefined && left.every((value, i) => value === right[i]);
-}
-
-/** Samples that STREAMINFO (the first metadata block, RFC 9639 §8.2) promises beyond those decoded; 0 where it says nothing. */
-function missingFlacFrames(bytes: Uint8Array, frames: number): number {
-  const at = 8 + 13;
-  if (bytes.length < at + 5 || !startsWith(bytes, 'fLaC') || (bytes[4]! & 127) !== 0) return 0;
-  const total = (bytes[at]! & 15) * 2 ** 32 + (bytes[at + 1]! * 2 ** 24 + bytes[at + 2]! * 2 ** 16 + bytes[at + 3]! * 2 ** 8 + bytes[at + 4]!);
-  return Math.max(0, total - frames);
 }
 
 function nothingDecoded(output: CodecOutput, format: AudioFormat, name: string): StageError {

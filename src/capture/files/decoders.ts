@@ -7,6 +7,8 @@ import { OggVorbisDecoder } from '@wasm-audio-decoders/ogg-vorbis';
 import { MPEGDecoder } from 'mpg123-decoder';
 import { OggOpusDecoder } from 'ogg-opus-decoder';
 import type { AudioFormat } from './decoded-audio.js';
+import { splitFlac } from './flac-frames.js';
+import { skipId3, startsWith } from './sniff.js';
 
 /** What the codecs return: one array per channel. */
 export interface CodecOutput {
@@ -14,6 +16,8 @@ export interface CodecOutput {
   samplesDecoded: number;
   sampleRate: number;
   errors: ReadonlyArray<{ message: string }>;
+  /** Samples per channel that the file promises, where it says so. */
+  expectedSamples?: number;
 }
 
 type Codec = 'flac' | 'mp3' | 'vorbis' | 'opus';
@@ -33,7 +37,7 @@ const CODEC_OF: Record<Exclude<AudioFormat, 'wav'>, Codec> = {
 };
 
 const LOADERS: Record<Codec, () => Promise<CodecInstance>> = {
-  flac: async () => wholeFileCodec(new FLACDecoder()),
+  flac: async () => flacCodec(new FLACDecoder()),
   vorbis: async () => wholeFileCodec(new OggVorbisDecoder()),
   opus: async () => wholeFileCodec(new OggOpusDecoder()),
   mp3: async () => mp3Codec(new MPEGDecoder()),
@@ -79,6 +83,36 @@ async function wholeFileCodec(decoder: {
 }): Promise<CodecInstance> {
   await decoder.ready;
   return { decode: (bytes) => decoder.decodeFile(bytes), free: () => decoder.free() };
+}
+
+async function flacCodec(decoder: FLACDecoder): Promise<CodecInstance> {
+  await decoder.ready;
+  return {
+    decode: async (bytes) => {
+      const output = startsWith(bytes, 'OggS') ? await decoder.decodeFile(bytes) : await decodeNativeFlac(decoder, bytes);
+      for (const data of output.channelData) exactScale(data, output.bitDepth);
+      return output;
+    },
+    free: () => decoder.free(),
+  };
+}
+
+async function decodeNativeFlac(decoder: FLACDecoder, bytes: Uint8Array): Promise<CodecOutput & { bitDepth: number }> {
+  const { info, frames, damaged } = splitFlac(bytes.subarray(skipId3(bytes)));
+  const output = await decoder.decodeFrames(frames);
+  await decoder.reset();
+  const errors = damaged === 0 ? output.errors : [{ message: `${damaged} frames with a wrong checksum` }, ...output.errors];
+  return { ...output, errors, sampleRate: info.sampleRateHz || output.sampleRate, ...(info.totalSamples > 0 ? { expectedSamples: info.totalSamples } : {}) };
+}
+
+/**
+ * The decoder divides integers by 2^(bits−1) − 1; everything else here divides by 2^(bits−1). Rounding recovers the
+ * integer exactly up to 24 bits (beyond, a float32 could not hold it either).
+ */
+function exactScale(data: Float32Array, bits: number): void {
+  if (!(bits >= 4 && bits <= 24)) return;
+  const top = 2 ** (bits - 1);
+  for (let i = 0; i < data.length; i++) data[i] = Math.round(data[i]! * (top - 1)) / top;
 }
 
 async function mp3Codec(decoder: MPEGDecoder): Promise<CodecInstance> {

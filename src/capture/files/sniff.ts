@@ -30,7 +30,7 @@ export function startsWith(bytes: Uint8Array, text: string): boolean {
 }
 
 /** Offset after an ID3v2 tag (which precedes MP3, and by mistake FLAC), 0 where there is none. */
-function skipId3(bytes: Uint8Array): number {
+export function skipId3(bytes: Uint8Array): number {
   if (!startsWith(bytes, 'ID3') || bytes.length < 10) return 0;
   const size = (bytes[6]! & 127) * 2 ** 21 + (bytes[7]! & 127) * 2 ** 14 + (bytes[8]! & 127) * 2 ** 7 + (bytes[9]! & 127);
   return Math.min(bytes.length, 10 + size);

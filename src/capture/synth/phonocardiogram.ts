@@ -33,9 +33,9 @@ export interface PhonocardiogramOptions {
   extrasystolesPerMinute?: number;
   /** Peak of S1, full scale = 1; default 0.5. */
   peak?: number;
-  /** Pink background noise; default −52 dB. */
+  /** Pink background noise; default −42 dB. */
   pinkDb?: number;
-  /** White noise; default −75 dB. */
+  /** White noise; default −65 dB. */
   whiteDb?: number;
   /** Breath noise at its loudest; default off. */
   breathDb?: number;
@@ -58,8 +58,8 @@ const DEFAULTS = {
   breathsPerMinute: 15,
   extrasystolesPerMinute: 0,
   peak: 0.5,
-  pinkDb: -52,
-  whiteDb: -75,
+  pinkDb: -42,
+  whiteDb: -65,
   breathDb: -Infinity,
   humDb: -Infinity,
   humHz: 50,

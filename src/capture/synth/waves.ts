@@ -14,20 +14,23 @@ export interface Tone {
 
 /** First heart sound: mitral component, then the tricuspid one 26 ms later; low and long. */
 export const S1_TONES: readonly Tone[] = [
-  { hz: 36, delayMs: 0, peakMs: 26, gain: 0.9 },
+  { hz: 36, delayMs: 0, peakMs: 26, gain: 0.7 },
   { hz: 55, delayMs: 2, peakMs: 22, gain: 1 },
-  { hz: 84, delayMs: 4, peakMs: 17, gain: 0.55 },
-  { hz: 128, delayMs: 5, peakMs: 12, gain: 0.22 },
-  { hz: 62, delayMs: 26, peakMs: 16, gain: 0.45 },
-  { hz: 105, delayMs: 28, peakMs: 11, gain: 0.2 },
+  { hz: 80, delayMs: 4, peakMs: 17, gain: 0.7 },
+  { hz: 118, delayMs: 5, peakMs: 12, gain: 0.35 },
+  { hz: 170, delayMs: 6, peakMs: 9, gain: 0.14 },
+  { hz: 66, delayMs: 26, peakMs: 16, gain: 0.5 },
+  { hz: 98, delayMs: 28, peakMs: 12, gain: 0.3 },
+  { hz: 145, delayMs: 29, peakMs: 9, gain: 0.12 },
 ];
 
 /** Second heart sound, aortic component: higher and shorter than S1. The pulmonic one repeats it, softer and later. */
 export const S2_TONES: readonly Tone[] = [
-  { hz: 52, delayMs: 0, peakMs: 13, gain: 0.45 },
-  { hz: 82, delayMs: 1, peakMs: 11, gain: 0.5 },
-  { hz: 125, delayMs: 2, peakMs: 9, gain: 0.3 },
-  { hz: 185, delayMs: 2, peakMs: 7, gain: 0.13 },
+  { hz: 52, delayMs: 0, peakMs: 13, gain: 0.5 },
+  { hz: 78, delayMs: 1, peakMs: 11, gain: 0.65 },
+  { hz: 115, delayMs: 2, peakMs: 9, gain: 0.5 },
+  { hz: 170, delayMs: 2, peakMs: 7, gain: 0.3 },
+  { hz: 250, delayMs: 2, peakMs: 5, gain: 0.13 },
 ];
 
 /** Sums damped tones into a waveform. Tones at or above 45 % of the sampling rate are left out. */
