@@ -66,5 +66,5 @@ function integer(name: string, value: number, min: number, max: number): void {
 }
 
 function oneOf(name: string, value: unknown, allowed: readonly unknown[]): void {
-  if (!allowed.includes(value)) throw invalidParam(name, value, allowed.join(', '));
+  if (!allowed.includes(value)) throw invalidParam(name, value, allowed.map(String).join(', '));
 }

@@ -6,8 +6,11 @@ const MIN_LAG_S = 0.3;
 const MAX_LAG_S = 2;
 /** A lag counts only with at least this many envelope points overlapping: fewer correlate by chance. */
 const MIN_OVERLAP = 40;
-/** Standard errors of a chance correlation (1 / √overlap) that are subtracted, so that noise scores about 0. */
-const CHANCE = 3;
+/**
+ * Standard errors of a chance correlation (1 / √overlap) that are subtracted, so that noise scores about 0. Of 3 s
+ * windows at 2.5, 98 % of white noise and 94 % of low-passed noise score ≤ 0.1, and 1–9 % of heart sounds by data set.
+ */
+const CHANCE = 2.5;
 
 /**
  * Largest autocorrelation (Pearson's, of the overlapping parts) of the envelope at lags of 0.3–2 s, less what chance
