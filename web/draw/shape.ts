@@ -1,20 +1,21 @@
 /** The labels' shapes, as canvas paths and as SVG path data. */
 import type { Shape } from './palette.js';
 
-/** Corners on a circle of radius 1 around 0,0; y grows downward. Circles have none. */
+/** Corners around 0,0 for shapes of radius 1; y grows downward. Circles have none. */
 const corners: Record<Shape, ReadonlyArray<readonly [number, number]>> = {
   circle: [],
   ring: [],
   diamond: polygon(4, -90),
   triangle: polygon(3, -90),
-  square: polygon(4, -45),
+  // By its corners a square would look smaller than the others.
+  square: polygon(4, -45, 1.2),
   hexagon: polygon(6, 0),
 };
 
-function polygon(count: number, startDegrees: number): Array<readonly [number, number]> {
+function polygon(count: number, startDegrees: number, radius = 1): Array<readonly [number, number]> {
   return Array.from({ length: count }, (_, i) => {
     const angle = ((startDegrees + (360 * i) / count) * Math.PI) / 180;
-    return [Math.cos(angle), Math.sin(angle)] as const;
+    return [radius * Math.cos(angle), radius * Math.sin(angle)] as const;
   });
 }
 

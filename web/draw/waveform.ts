@@ -6,7 +6,7 @@ import type { Surface } from './canvas.js';
 /** Full-scale values that the amplitude axis may have. */
 const SCALES = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1] as const;
 /** The scale shrinks only when this many times the peak still fits the smaller one. */
-const SHRINK_MARGIN = 1.5;
+const SHRINK_MARGIN = 1.25;
 
 /** Samples of the window that the current label stands on, at the buffer's rate. */
 export interface MarkedWindow {
