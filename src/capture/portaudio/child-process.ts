@@ -37,11 +37,16 @@ export function startChild(request: Request, handlers: ChildHandlers, env: NodeJ
   });
   let stopped = false;
   readFrames(child, handlers, () => stopped);
-  for (const stream of [child.stdout, child.stderr]) {
-    if (stream !== null) createInterface({ input: stream }).on('line', (line) => handlers.onDebug?.(line));
+  let lastWords = '';
+  if (child.stdout !== null) createInterface({ input: child.stdout }).on('line', (line) => handlers.onDebug?.(line));
+  if (child.stderr !== null) {
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      lastWords = line;
+      handlers.onDebug?.(line);
+    });
   }
   const end = (why: string) => {
-    if (!stopped) handlers.onExit(why);
+    if (!stopped) handlers.onExit(lastWords === '' ? why : `${why} (its last words: ${lastWords})`);
     stopped = true;
   };
   child.on('error', (error) => end(`could not be started: ${error.message}`));
