@@ -136,8 +136,8 @@ export class EngineWorker {
 
   private spawn(): Promise<EngineReady> {
     this.state = 'starting';
-    const { folder, engine = 'auto', threads, spinning, entry, startTimeoutMs } = this.options;
-    const workerData: EngineWorkerData = { folder, engine, options: { ...(threads === undefined ? {} : { threads }), ...(spinning === undefined ? {} : { spinning }) } };
+    const { folder, engine = 'auto', threads = 0, spinning = false, tensorFlowLoader, entry, startTimeoutMs } = this.options;
+    const workerData: EngineWorkerData = { folder, engine, options: { threads, spinning, ...(tensorFlowLoader === undefined ? {} : { tensorFlowLoader }) } };
     const worker = new Worker(entry ?? builtModule('inference/engine-worker'), { workerData, name: 'engine' });
     this.worker = worker;
     return new Promise((resolve, reject) => {

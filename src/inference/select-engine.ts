@@ -5,6 +5,7 @@ import { checkGolden } from './golden-check.js';
 import { inferenceError } from './inference-error.js';
 import type { ModelPackage } from './model-package.js';
 import { OnnxEngine, type OnnxProvider } from './engines/onnx.js';
+import { TensorFlowEngine } from './engines/tensorflow.js';
 import type { Engine } from './types.js';
 
 export type EngineName = 'onnx' | 'webgpu' | 'cuda' | 'tensorflow';
@@ -15,6 +16,8 @@ export interface EngineOptions {
   threads?: number;
   /** See OnnxEngineOptions. */
   spinning?: boolean;
+  /** Absolute path of a JavaScript module that exports `loadTensorFlow()`; the engine `tensorflow` needs it. */
+  tensorFlowLoader?: string;
 }
 
 /** What came of trying one engine. */
@@ -34,7 +37,7 @@ export interface SelectedEngine {
   attempts: EngineAttempt[];
 }
 
-/** How `auto` tries them: GPUs first, then the CPU. */
+/** How `auto` tries them: GPUs first, then the CPU. TensorFlow is never faster than ONNX Runtime here, so it is for asking. */
 export const AUTO_ORDER: readonly EngineName[] = ['cuda', 'webgpu', 'onnx'];
 
 /**
@@ -68,9 +71,7 @@ export function createEngine(name: EngineName, options: EngineOptions = {}): Eng
   const providers: Partial<Record<EngineName, OnnxProvider>> = { onnx: 'cpu', webgpu: 'webgpu', cuda: 'cuda' };
   const provider = providers[name];
   if (provider !== undefined) return new OnnxEngine({ ...options, provider });
-  if (name === 'tensorflow') {
-    throw inferenceError('INFERENCE_ENGINE_UNAVAILABLE', 'the TensorFlow engine is not part of this version', 'Use `--engine onnx`.');
-  }
+  if (name === 'tensorflow') return new TensorFlowEngine(options.tensorFlowLoader);
   throw inferenceError('INFERENCE_ENGINE_UNKNOWN', `there is no engine \`${String(name)}\``, 'Choose one of auto, onnx, webgpu, cuda, tensorflow.');
 }
 
