@@ -121,6 +121,38 @@ describe.skipIf(missing !== undefined)(`PortAudio through PulseAudio${missing ==
     await until(() => !alive(pid!), 'the end of the child');
   });
 
+  it('catches up without a gap after its child was held up for a moment', async () => {
+    let pid: number | undefined;
+    const { items } = listen(portAudioSource({ env: microphone.env, onOpened: (o) => (pid = o.pid) }));
+    await until(() => items.length > 20, 'sound');
+    process.kill(pid!, 'SIGSTOP');
+    await sleep(500);
+    process.kill(pid!, 'SIGCONT');
+    await sleep(1500);
+    expect(items.every((item) => item.kind === 'chunk')).toBe(true);
+    expect(items.length).toBeGreaterThan(200);
+  });
+
+  it('turns what it could not take in time into a gap, and keeps the counter in step', async () => {
+    const warnings: string[] = [];
+    const { items } = listen(portAudioSource({ env: microphone.env, maxBacklogMs: 200, onWarning: (warning) => warnings.push(warning) }));
+    await until(() => items.length > 20, 'sound');
+    // This process reads nothing for a while. The pipe itself holds some 0.4 s at this rate.
+    for (const end = Date.now() + 1500; Date.now() < end; );
+    await until(() => items.some((item) => item.kind === 'gap'), 'the gap', 3000);
+    await sleep(300);
+    const at = items.findIndex((item) => item.kind === 'gap');
+    const gap = items[at] as AudioGap;
+    const [first, before, after, last] = [items[0], items[at - 1], items[at + 1], items.at(-1)] as AudioChunk[];
+    expect(gap).toMatchObject({ reason: 'overrun', startSample: before!.startSample + before!.samples.length });
+    expect(after!.startSample).toBe(gap.startSample + gap.lengthSamples);
+    expect(gap.lengthSamples / gap.sampleRateHz).toBeGreaterThan(0.3);
+    const counted = (last!.startSample - first!.startSample) / gap.sampleRateHz;
+    expect(Math.abs(counted - (last!.capturedAtMs - first!.capturedAtMs) / 1000)).toBeLessThan(0.05);
+    expect(Math.abs(performance.timeOrigin + performance.now() - last!.capturedAtMs)).toBeLessThan(200);
+    expect(warnings[0]).toContain(`${gap.lengthSamples} samples`);
+  });
+
   it('ends its child when unsubscribed', async () => {
     let pid: number | undefined;
     const { items } = listen(portAudioSource({ env: microphone.env, onOpened: (o) => (pid = o.pid) }));

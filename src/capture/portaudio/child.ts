@@ -10,8 +10,6 @@ import { chooseDevice, type Device } from './devices.js';
 import { loadPortAudio, type InputOptions, type NativeInput, type PortAudio } from './naudiodon.js';
 import { encodePcm, encodeReply, type Reply, type Request, type SampleFormat } from './wire.js';
 
-/** Seconds of sound that may wait for a busy parent before the oldest way out, dropping, is taken. */
-const MAX_BACKLOG_S = 4;
 /** PortAudio buffers that may wait for this process: 2 s at 10 ms each. */
 const MAX_QUEUE = 200;
 /** Rates tried after the wanted one and the device's own. */
@@ -47,12 +45,11 @@ async function capture(portAudio: PortAudio, request: Extract<Request, { kind: '
   process.on('message', () => void input.quit('ABORT').finally(() => process.kill(process.pid, 'SIGKILL')));
   await send({ kind: 'opened', device, sampleRateHz: sampleRate, channels: channelCount, format });
   const chunkBytes = framesPerBuffer * channelCount * (sampleFormat === 1 ? 4 : 2);
-  await pump(input, chunkBytes, framesPerBuffer, sampleRate);
+  await pump(input, chunkBytes, framesPerBuffer, (request.maxBacklogMs / request.chunkMs) * chunkBytes);
 }
 
-/** Reads until the stream finishes. One read is always one PortAudio buffer. */
-async function pump(input: NativeInput, chunkBytes: number, chunkFrames: number, sampleRateHz: number): Promise<void> {
-  const maxBacklogBytes = (MAX_BACKLOG_S * sampleRateHz * chunkBytes) / chunkFrames;
+/** Reads until the stream finishes. While the parent is so busy that `maxBacklogBytes` wait for it, sound is dropped and counted. */
+async function pump(input: NativeInput, chunkBytes: number, chunkFrames: number, maxBacklogBytes: number): Promise<void> {
   let lostFrames = 0;
   let overrun = false;
   for (;;) {

@@ -21,6 +21,8 @@ export interface PortAudioSourceOptions {
   channels?: number;
   /** Length of a chunk, ms. Default 10. */
   chunkMs?: number;
+  /** Sound that may wait in the child while this process is busy, before it is dropped (and counted), ms. Default 4000. */
+  maxBacklogMs?: number;
   /** Silence of the child that counts as a stall, ms. Default 2000. */
   stallMs?: number;
   /** Time until the first chunk: opening the device and its first buffer, ms. Default 10 000. */
@@ -100,11 +102,12 @@ class Capture {
   }
 
   #start(): ChildHandle {
-    const { device, sampleRateHz, channels, chunkMs = 10, env, onDebug, streamId } = this.#options;
+    const { device, sampleRateHz, channels, chunkMs = 10, maxBacklogMs = 4000, env, onDebug, streamId } = this.#options;
     return startChild(
       {
         kind: 'capture',
         chunkMs,
+        maxBacklogMs,
         ...(device === undefined ? {} : { device }),
         ...(sampleRateHz === undefined ? {} : { sampleRateHz }),
         ...(channels === undefined ? {} : { channels }),

@@ -18,7 +18,7 @@ const MAX_PAYLOAD_BYTES = 16 * 1024 * 1024;
 /** What the child is asked to do; its only argument, as JSON. */
 export type Request =
   | { kind: 'list' }
-  | { kind: 'capture'; device?: string; sampleRateHz?: number; channels?: number; chunkMs: number };
+  | { kind: 'capture'; device?: string; sampleRateHz?: number; channels?: number; chunkMs: number; maxBacklogMs: number };
 
 export type SampleFormat = 'float32' | 'int16';
 
