@@ -7,6 +7,7 @@
  */
 import type { ConditionedChunk, ConditionedGap, ConditionedItem } from '../condition/types.js';
 import { DescriptorTracker } from './descriptors.js';
+import { FrameHistory } from './frame-history.js';
 import { MelTransform } from './mel-transform.js';
 import { WindowNormaliser } from './normalise.js';
 import { supportSpanSamples, validateFeatureParams } from './params.js';
@@ -21,7 +22,7 @@ type Emit = (item: FeatureItem) => void;
 
 export class FeatureStream {
   private readonly samples: TailBuffer;
-  private readonly logPower: TailBuffer;
+  private readonly history: FrameHistory;
   private readonly frames: SegmentFrames;
   private readonly descriptors: DescriptorTracker;
   private readonly normaliser: WindowNormaliser;
@@ -39,8 +40,8 @@ export class FeatureStream {
     validateFeatureParams(params);
     const { mel, db } = params;
     this.samples = new TailBuffer(2 * supportSpanSamples(params));
-    this.logPower = new TailBuffer(2 * (params.windowFrames + params.windowHopFrames) * mel.nMels);
-    this.frames = new SegmentFrames(mel, new MelTransform(mel), this.samples, this.logPower);
+    this.history = new FrameHistory(mel.nMels, Math.max(params.windowFrames, params.windowHopFrames));
+    this.frames = new SegmentFrames(mel, new MelTransform(mel), this.samples, this.history);
     this.descriptors = new DescriptorTracker(mel.sampleRateHz, this.samples);
     this.normaliser = new WindowNormaliser(params);
     this.displayFloorDb = Math.min(DISPLAY_FLOOR_DB, 10 * Math.log10(db.amin));
@@ -59,7 +60,7 @@ export class FeatureStream {
     this.samples.append(chunk.samples);
     this.descriptors.take(chunk);
     while (this.frames.next()) this.afterFrame(emit);
-    this.discard();
+    this.discardSamples();
   }
 
   private gap(gap: ConditionedGap, emit: Emit): void {
@@ -87,30 +88,39 @@ export class FeatureStream {
     const { count } = this.frames;
     if (count - this.framesShown === windowHopFrames) this.showFrames(emit);
     const past = count - windowFrames;
-    if (past < 0 || past % windowHopFrames !== 0) return;
-    this.window(this.logPower.store, past, Math.max(0, this.frames.supportStart(past)), 1, emit);
-    this.segmentWindows += 1;
+    if (past >= 0 && past % windowHopFrames === 0) {
+      const { values, stride } = this.history;
+      this.window(values, this.history.column(past), stride, past, 1, emit);
+      this.segmentWindows += 1;
+    }
+    this.history.discardBefore(Math.min(this.nextWindow, this.framesShown));
+  }
+
+  /** First frame of the next window. */
+  private get nextWindow(): number {
+    return this.segmentWindows * this.params.windowHopFrames;
   }
 
   private showFrames(emit: Emit): void {
     const { mel } = this.params;
     const columns = this.frames.count - this.framesShown;
     if (columns === 0) return;
-    const melDb = this.logPower.view(this.framesShown * mel.nMels, this.frames.count * mel.nMels).slice();
+    const melDb = this.history.frameMajor(this.framesShown, this.frames.count);
     for (let i = 0; i < melDb.length; i++) if (melDb[i]! < this.displayFloorDb) melDb[i] = this.displayFloorDb;
     const startSample = this.segmentStart + this.framesShown * mel.hopLength + (mel.center ? 0 : mel.nFft / 2);
     this.framesShown = this.frames.count;
     emit({ kind: 'frames', streamId: this.streamId, startSample, melDb, columns, nMels: mel.nMels });
   }
 
-  /** @param start first sample that the window depends on, from the segment's start. */
-  private window(logPower: { values: Float32Array; origin: number }, firstFrame: number, start: number, filledRatio: number, emit: Emit): void {
+  /** @param logPower the window's frames: band b, frame t at `at + b · stride + t`. */
+  private window(logPower: Float32Array, at: number, stride: number, firstFrame: number, filledRatio: number, emit: Emit): void {
     const { mel, windowFrames } = this.params;
-    const support = this.frames.supportStart(Math.min(firstFrame + windowFrames, this.frames.count) - 1) + mel.winLength;
-    const end = Math.min(this.samples.end, support);
+    const lastFrame = Math.min(firstFrame + windowFrames, this.frames.count) - 1;
+    const start = Math.max(0, this.frames.supportStart(firstFrame));
+    const end = Math.min(this.samples.end, this.frames.supportStart(lastFrame) + mel.winLength);
     const descriptors = this.descriptors.describe(start, end, filledRatio);
     const input = new Float32Array(mel.nMels * windowFrames);
-    this.normaliser.apply(logPower.values, logPower.origin + firstFrame * mel.nMels, descriptors.rms, input);
+    this.normaliser.apply(logPower, at, stride, descriptors.rms, input);
     emit({
       kind: 'window',
       streamId: this.streamId,
@@ -125,28 +135,19 @@ export class FeatureStream {
   }
 
   private tiledWindow(emit: Emit): void {
-    const { mel, windowFrames } = this.params;
-    const { count } = this.frames;
-    const frames = this.logPower.view(0, count * mel.nMels);
-    const tiled = new Float32Array(windowFrames * mel.nMels);
-    for (let at = 0; at < tiled.length; at += frames.length) tiled.set(frames.subarray(0, tiled.length - at), at);
-    this.window({ values: tiled, origin: 0 }, 0, 0, count / windowFrames, emit);
+    const { windowFrames } = this.params;
+    this.window(this.history.tiled(windowFrames), 0, windowFrames, 0, this.frames.count / windowFrames, emit);
   }
 
-  private discard(): void {
-    const { windowFrames, windowHopFrames, mel } = this.params;
-    const { count } = this.frames;
-    const nextWindow = count < windowFrames ? 0 : (Math.floor((count - windowFrames) / windowHopFrames) + 1) * windowHopFrames;
-    const start = Math.max(0, this.frames.supportStart(nextWindow));
+  private discardSamples(): void {
+    const start = Math.max(0, this.frames.supportStart(this.nextWindow));
     this.descriptors.discardBefore(start);
     this.samples.discardBefore(Math.min(start, this.frames.oldestNeeded, this.descriptors.oldestNeeded));
-    this.logPower.discardBefore(Math.min(nextWindow, this.framesShown) * mel.nMels);
   }
 
   private clear(): void {
     this.samples.clear();
-    this.logPower.clear();
-    this.frames.reset();
+    this.history.clear();
     this.descriptors.reset();
     this.segmentWindows = 0;
     this.framesShown = 0;

@@ -4,6 +4,7 @@
  */
 import FFT from 'fft.js';
 import { hannWindow } from './analysis-window.js';
+import { DecibelConverter } from './fast-decibels.js';
 import { melFilterBank, type MelFilterBank } from './mel-filter-bank.js';
 import { supportOffsetSamples } from './params.js';
 import type { MelParams } from './types.js';
@@ -14,9 +15,6 @@ interface RealFft {
 }
 const RealFft = FFT as unknown as new (size: number) => RealFft;
 
-/** Power below which a logarithm is taken of this instead: −300 dB, far below any `amin`. */
-const TINY_POWER = 1e-30;
-
 /** Holds tables and scratch for one set of parameters; not re-entrant, cheap to keep. */
 export class MelTransform {
   readonly bank: MelFilterBank;
@@ -26,7 +24,10 @@ export class MelTransform {
   private readonly frame: Float64Array;
   private readonly spectrum: Float64Array;
   private readonly power: Float64Array;
-  private readonly bands: Float64Array;
+  private readonly weights: Float64Array;
+  private readonly bands: DecibelConverter;
+  private readonly firstBin: number;
+  private readonly endBin: number;
 
   /** Throws FEATURES_PARAM_INVALID. */
   constructor(private readonly params: MelParams) {
@@ -37,7 +38,12 @@ export class MelTransform {
     this.frame = new Float64Array(params.nFft);
     this.spectrum = new Float64Array(2 * params.nFft);
     this.power = new Float64Array(this.bank.bins);
-    this.bands = new Float64Array(params.nMels);
+    this.bands = new DecibelConverter(params.nMels);
+    this.weights = Float64Array.from(this.bank.weights);
+    const { firstBin, offsets } = this.bank;
+    const used = Array.from(firstBin, (bin, band) => ({ bin, end: bin + offsets[band + 1]! - offsets[band]! })).filter(({ bin, end }) => end > bin);
+    this.firstBin = Math.min(this.bank.bins, ...used.map(({ bin }) => bin));
+    this.endBin = Math.max(0, ...used.map(({ end }) => end));
   }
 
   /** Mel power of the winLength samples from `signal[start]`; the array returned is valid until the next call. */
@@ -49,30 +55,28 @@ export class MelTransform {
     return this.sumBands();
   }
 
-  /** 10·log10 of the mel power (at least −300 dB), written to `out` from `outStart`. */
-  melLogPower(signal: Float32Array, start: number, out: Float32Array, outStart: number): void {
-    const bands = this.melPower(signal, start);
-    for (let band = 0; band < bands.length; band++) {
-      const power = bands[band]!;
-      out[outStart + band] = 10 * Math.log10(power > TINY_POWER ? power : TINY_POWER);
-    }
+  /** 10·log10 of the mel power (at least −300 dB), band b written to out[start + b · stride]. */
+  melLogPower(signal: Float32Array, signalStart: number, out: Float32Array, start: number, stride: number): void {
+    this.melPower(signal, signalStart);
+    this.bands.convert(out, start, stride);
   }
 
   private takePower(): void {
     const { power, spectrum } = this;
-    for (let bin = 0; bin < power.length; bin++) {
+    for (let bin = this.firstBin; bin < this.endBin; bin++) {
       const re = spectrum[2 * bin]!;
       const im = spectrum[2 * bin + 1]!;
       power[bin] = re * re + im * im;
     }
     if (this.params.power === 2) return;
     const exponent = this.params.power / 2;
-    for (let bin = 0; bin < power.length; bin++) power[bin] = power[bin]! ** exponent;
+    for (let bin = this.firstBin; bin < this.endBin; bin++) power[bin] = power[bin]! ** exponent;
   }
 
   private sumBands(): Float64Array {
-    const { power, bands } = this;
-    const { firstBin, offsets, weights } = this.bank;
+    const { power, weights } = this;
+    const bands = this.bands.powers;
+    const { firstBin, offsets } = this.bank;
     for (let band = 0; band < bands.length; band++) {
       const end = offsets[band + 1]!;
       let bin = firstBin[band]!;

@@ -4,6 +4,7 @@
  * whole segment frame for frame, edge padding included.
  */
 import { paddedIndex } from './edge-padding.js';
+import type { FrameHistory } from './frame-history.js';
 import { frameCount } from './mel-spectrogram.js';
 import type { MelTransform } from './mel-transform.js';
 import { supportOffsetSamples } from './params.js';
@@ -11,24 +12,27 @@ import type { TailBuffer } from './tail-buffer.js';
 import type { MelParams } from './types.js';
 
 export class SegmentFrames {
-  /** Frames computed so far. */
-  count = 0;
   /** Where frame 0's analysis window starts, in samples from the segment's start; negative when centred. */
   private readonly firstSupport: number;
   private readonly support: Float32Array;
 
   /**
    * @param samples the segment's samples from 0 on, appended by the caller.
-   * @param logPower receives nMels values per frame: 10·log10 of the mel power.
+   * @param history receives the frames: 10·log10 of the mel power.
    */
   constructor(
     private readonly mel: MelParams,
     private readonly transform: MelTransform,
     private readonly samples: TailBuffer,
-    private readonly logPower: TailBuffer,
+    private readonly history: FrameHistory,
   ) {
     this.firstSupport = supportOffsetSamples(mel) - (mel.center ? mel.nFft / 2 : 0);
     this.support = new Float32Array(mel.winLength);
+  }
+
+  /** Frames computed so far. */
+  get count(): number {
+    return this.history.end;
   }
 
   /** First sample under the analysis window of a frame, from the segment's start; may be negative or beyond the end at the edges. */
@@ -58,10 +62,6 @@ export class SegmentFrames {
     return Math.max(0, this.supportStart(this.count) - this.mel.winLength);
   }
 
-  reset(): void {
-    this.count = 0;
-  }
-
   private samplesNeeded(frame: number): number {
     const { center, winLength, hopLength, nFft, padMode } = this.mel;
     // Uncentred, librosa counts a frame only when all nFft samples are there.
@@ -74,18 +74,18 @@ export class SegmentFrames {
 
   private compute(frame: number, length: number): void {
     const start = this.supportStart(frame);
-    const { winLength, nMels, padMode } = this.mel;
-    const out = this.logPower.extend(nMels);
-    this.count += 1;
+    const { winLength, padMode } = this.mel;
+    const { values: out, stride } = this.history;
+    const column = this.history.add();
     if (start >= 0 && start + winLength <= length) {
       const { values, origin } = this.samples.store;
-      this.transform.melLogPower(values, origin + start, out, 0);
+      this.transform.melLogPower(values, origin + start, out, column, stride);
       return;
     }
     for (let i = 0; i < winLength; i++) {
       const index = paddedIndex(start + i, length, padMode);
       this.support[i] = index < 0 ? 0 : this.samples.at(index);
     }
-    this.transform.melLogPower(this.support, 0, out, 0);
+    this.transform.melLogPower(this.support, 0, out, column, stride);
   }
 }

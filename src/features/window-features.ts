@@ -39,9 +39,9 @@ export class WindowFeatures {
     const { mel, windowFrames } = this.params;
     const offset = supportOffsetSamples(mel);
     for (let t = 0; t < windowFrames; t++) {
-      this.transform.melLogPower(pcm, offset + t * mel.hopLength, this.logPower, t * mel.nMels);
+      this.transform.melLogPower(pcm, offset + t * mel.hopLength, this.logPower, t, windowFrames);
     }
-    this.normaliser.apply(this.logPower, 0, rmsOf(pcm, offset, offset + supportSpanSamples(this.params)), out);
+    this.normaliser.apply(this.logPower, 0, windowFrames, rmsOf(pcm, offset, offset + supportSpanSamples(this.params)), out);
     return out;
   }
 }

@@ -38,17 +38,17 @@ describe.skipIf(!existsSync(folder))('features against ../shared/golden (skipped
     it('normalised by band and over the window, the signal divided by its RMS through a shift of the decibels', () => {
       const y = minusMean(golden(`${id}_y2000`));
       const rms = rmsOf(y, 0, y.length) + 1e-8;
-      const { logPower, frames } = frameMajorLog(y);
+      const { logPower, frames } = logMel(y);
       const normalised = (normalisation: 'windowRms-bandMean-windowStd' | 'windowMeanStd', windowFrames: number, source: Float32Array, gain: number) => {
         const out = new Float32Array(64 * windowFrames);
-        new WindowNormaliser({ ...heartFeatures, normalisation, windowFrames }).apply(source, 0, gain, out);
+        new WindowNormaliser({ ...heartFeatures, normalisation, windowFrames }).apply(source, 0, source.length / 64, gain, out);
         return out;
       };
       expectClose(normalised('windowRms-bandMean-windowStd', frames, logPower, rms), golden(`${id}_best_norm_band`), 1e-4);
-      expectClose(normalised('windowRms-bandMean-windowStd', 188, tiled(logPower, 188 * 64), rms), golden(`${id}_best_input_band_188`), 1e-4);
-      const scaled = frameMajorLog(y.map((x) => x / rms)).logPower;
+      expectClose(normalised('windowRms-bandMean-windowStd', 188, tiled(logPower, 188), rms), golden(`${id}_best_input_band_188`), 1e-4);
+      const scaled = logMel(y.map((x) => x / rms)).logPower;
       expectClose(normalised('windowMeanStd', frames, scaled, 1), golden(`${id}_best_norm_global`), 1e-4);
-      expectClose(normalised('windowMeanStd', 188, tiled(scaled, 188 * 64), 1), golden(`${id}_best_input_global_188`), 1e-4);
+      expectClose(normalised('windowMeanStd', 188, tiled(scaled, 188), 1), golden(`${id}_best_input_global_188`), 1e-4);
     });
   });
 });
@@ -65,14 +65,16 @@ function wholeRecordingNormalised(y: Float32Array): Float32Array {
   return centred.map((x) => x / rms);
 }
 
-function frameMajorLog(y: Float32Array): { logPower: Float32Array; frames: number } {
+/** Band-major 10·log10 of the mel power. */
+function logMel(y: Float32Array): { logPower: Float32Array; frames: number } {
   const { data, frames } = melSpectrogram(y, heartFeatures.mel);
-  const logPower = Float32Array.from({ length: data.length }, (_, i) => 10 * Math.log10(Math.max(1e-30, data[(i % 64) * frames + Math.floor(i / 64)]!)));
-  return { logPower, frames };
+  return { logPower: data.map((power) => 10 * Math.log10(Math.max(1e-30, power))), frames };
 }
 
+/** Each of 64 rows repeated cyclically to `length` frames. */
 function tiled(x: Float32Array, length: number): Float32Array {
-  return Float32Array.from({ length }, (_, i) => x[i % x.length]!);
+  const frames = x.length / 64;
+  return Float32Array.from({ length: 64 * length }, (_, i) => x[Math.floor(i / length) * frames + ((i % length) % frames)]!);
 }
 
 function expectClose(actual: Float32Array, expected: Float32Array, tolerance: number): void {
