@@ -153,6 +153,16 @@ describe('batching', () => {
   });
 });
 
+describe('turns', () => {
+  it('go on from batch to batch: who was served last comes last', async () => {
+    const { engine, batcher } = setUp({ maxBatchSize: 2 });
+    for (const [i, id] of ['a', 'b', 'c'].entries()) stream(batcher, id).push(10 * i + 1, 10 * i + 2);
+    await settle();
+    await engine.finish();
+    expect(engine.batches).toEqual([[1, 11], [21, 2], [12, 22]]);
+  });
+});
+
 describe('an engine that is too slow', () => {
   it('costs the stream that fills its queue its oldest windows, told in order', async () => {
     const { engine, batcher } = setUp({ maxBatchSize: 4, maxQueuePerStream: 2 });

@@ -111,6 +111,16 @@ describe('engine worker', () => {
     await engine.close();
   });
 
+  it('counts deaths in a row only: an answer between them clears the count', async () => {
+    const engine = worker({ entry: mortal, maxDeaths: 3 });
+    await engine.start();
+    for (let round = 0; round < 2; round++) {
+      await expect(engine.run(marked(1001), 1)).rejects.toMatchObject({ code: 'INFERENCE_WORKER_DIED' });
+      expectClose((await engine.run(inputs(1), 1)).probabilities, expected(inputs(1)));
+    }
+    await engine.close();
+  });
+
   it('treats a worker that does not answer as dead', async () => {
     const engine = worker({ entry: mortal, runTimeoutMs: 200 });
     await engine.start();
