@@ -100,7 +100,8 @@ async function flacCodec(decoder: FLACDecoder): Promise<CodecInstance> {
 async function decodeNativeFlac(decoder: FLACDecoder, bytes: Uint8Array): Promise<CodecOutput & { bitDepth: number }> {
   const { info, frames, damaged } = splitFlac(bytes.subarray(skipId3(bytes)));
   const output = await decoder.decodeFrames(frames);
-  await decoder.reset();
+  // A reset builds the WebAssembly instance anew, which takes longer than decoding a clip: only after trouble.
+  if (damaged > 0 || output.errors.length > 0) await decoder.reset();
   const errors = damaged === 0 ? output.errors : [{ message: `${damaged} frames with a wrong checksum` }, ...output.errors];
   return { ...output, errors, sampleRate: info.sampleRateHz || output.sampleRate, ...(info.totalSamples > 0 ? { expectedSamples: info.totalSamples } : {}) };
 }
