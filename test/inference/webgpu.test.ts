@@ -26,7 +26,7 @@ interface Outcome {
   message?: string;
 }
 
-describe.skipIf(!existsSync(driver))(`WebGPU on SwiftShader (skipped without Debian's chromium: ${driver})`, () => {
+describe.skipIf(!existsSync(driver))(`WebGPU on SwiftShader (skipped without Debian's chromium: ${driver})`, { timeout: 120_000 }, () => {
   const root = mkdtempSync(join(tmpdir(), 'webgpu-'));
   const folder = join(root, 'good');
   const batchFile = join(root, 'batch.json');
