@@ -1,21 +1,28 @@
 /**
  * Forward and backward pass of the ResNet on TensorFlow's kernels. The backward pass is written out: each forward step
  * leaves a closure that turns the gradient of its output into that of its input and stores those of its parameters.
- * Tensors are freed as soon as nothing needs them, so memory is that of the activations.
+ * Big tensors are freed as soon as nothing needs them, so memory is that of the activations; the caller sweeps the rest.
  */
-import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import { basicBlocks, type BasicBlockSpec, type ConvBnSpec, type ResNetSpec, stem } from '../../inference/resnet34.js';
-import type { Kernels, Tensor } from './kernels.js';
-import type { Layout, Weights } from './weights.js';
+import type { Handle, Kernels } from './kernels.js';
+import type { Layout } from './weights.js';
 
 /** Turns dL/d(output) into dL/d(input), consuming it; null where no input gradient is wanted. */
-type Backward = (dy: Tensor) => Tensor | null;
+type Backward = (dy: Handle) => Handle | null;
+
+/** Where a pass finds its numbers. */
+export interface ParameterSource {
+  /** A trainable parameter as float32 tensor, the pass's to free. */
+  read(name: string): Handle;
+  /** A running statistic; training passes update it in place. */
+  statistic(name: string): Float32Array;
+}
 
 export interface TrainingPass {
   /** n × labels, row-major. */
   logits: Float32Array;
-  /** Runs the backward pass, filling `gradients`; frees everything. */
-  backward(dLogits: Float32Array): void;
+  /** Runs the backward pass; gradients (float32) by parameter name. */
+  backward(dLogits: Float32Array): Map<string, Handle>;
 }
 
 export interface PassOptions {
@@ -23,7 +30,11 @@ export interface PassOptions {
   featureMask?: Float32Array;
   /** Leaves convolutions without gradient: fastai's frozen body, in which batch norm still learns. */
   freezeConvolutions: boolean;
+  /** Activations and convolutions in bfloat16; sums, statistics, parameters and their gradients stay float32. */
+  bfloat16: boolean;
 }
+
+type Dims = readonly [n: number, height: number, width: number];
 
 const STATISTICS_MOMENTUM = 0.1;
 
@@ -39,182 +50,217 @@ export class Network {
   }
 
   /**
-   * Training pass. Updates the running statistics in `weights`.
+   * Training pass. Updates the running statistics of `source`.
    * @param x n × height × width values.
-   * @param gradients flat array of the layout's trainables; written by `backward`.
    */
-  train(x: Float32Array, [n, height, width]: [number, number, number], weights: Weights, gradients: Float32Array, options: PassOptions): TrainingPass {
-    const pass = new Pass(this.kernels, this.layout, weights, gradients, options.freezeConvolutions);
-    const input = this.kernels.tf.tensor4d(x, [n, height, width, 1]);
+  train(x: Float32Array, dims: Dims, source: ParameterSource, options: PassOptions): TrainingPass {
+    const pass = new Pass(this.kernels, this.layout, source, options);
     const backs: Backward[] = [];
-    let y = pass.stem(input, stem(this.spec), backs);
+    let y = pass.stem(x, dims, stem(this.spec), backs);
     for (const block of this.blocks) y = pass.block(y, block, backs);
     const { logits, back } = pass.head(y, options.featureMask);
     return {
       logits,
       backward: (dLogits) => {
-        let dy: Tensor | null = back(dLogits);
+        let dy: Handle | null = back(dLogits);
         for (const step of backs.reverse()) if (dy) dy = step(dy);
-        dy?.dispose();
-        pass.release();
+        pass.freeParameters();
+        return pass.gradients;
       },
     };
   }
 
-  /** Inference pass with the running statistics. @returns n × labels logits. */
-  predict(x: Float32Array, [n, height, width]: [number, number, number], weights: Weights): Float32Array {
+  /** Inference pass in float32 with the running statistics. @returns n × labels logits. */
+  predict(x: Float32Array, [n, height, width]: Dims, source: ParameterSource): Float32Array {
     const { kernels } = this;
-    const { tf } = kernels;
-    return tf.tidy(() => {
-      const unit = (input: Tensor, spec: ConvBnSpec) => {
-        const w = (name: string) => parameterTensor(kernels, this.layout, weights, name);
-        const z = kernels.conv(input, w(`${spec.conv}.weight`), spec);
-        const y = kernels.batchNormInference(z, w(`${spec.bn}.weight`), w(`${spec.bn}.bias`), w(`${spec.bn}.running_mean`), w(`${spec.bn}.running_var`));
-        z.dispose();
-        return y;
-      };
-      let y: Tensor = tf.tidy(() => kernels.maxPool(kernels.padOne(kernels.relu(unit(tf.tensor4d(x, [n, height, width, 1]), stem(this.spec))))));
-      for (const block of this.blocks) {
-        const before = y;
-        y = tf.tidy(() => {
-          const second = unit(kernels.relu(unit(before, block.first)), block.second);
-          return kernels.relu(kernels.add(second, block.downsample ? unit(before, block.downsample) : before));
-        });
-        before.dispose();
-      }
-      const pooled = tf.mean(y, [1, 2]) as Tensor2D;
-      const fc = parameterTensor(kernels, this.layout, weights, 'fc.weight') as Tensor2D;
-      const bias = parameterTensor(kernels, this.layout, weights, 'fc.bias');
-      return tf.add(tf.matMul(pooled, fc), bias).dataSync() as Float32Array;
-    });
+    const input = kernels.tensor(x, [n, height, width, 1]);
+    const stemmed = this.unit(input, stem(this.spec), source);
+    const padded = kernels.pad(stemmed, 1);
+    const pooled = kernels.maxPool(padded);
+    let y = kernels.relu(pooled);
+    kernels.free(input, stemmed, padded, pooled);
+    for (const block of this.blocks) y = this.predictBlock(y, block, source);
+    const features = kernels.mean(y, [1, 2]);
+    const logits = kernels.add(kernels.matMul(features, source.read('fc.weight')), source.read('fc.bias'));
+    return kernels.values(logits);
+  }
+
+  private predictBlock(x: Handle, spec: BasicBlockSpec, source: ParameterSource): Handle {
+    const { kernels } = this;
+    const first = this.unit(x, spec.first, source);
+    const middle = kernels.relu(first);
+    const second = this.unit(middle, spec.second, source);
+    const side = spec.downsample ? this.unit(x, spec.downsample, source) : x;
+    const sum = kernels.add(second, side);
+    const y = kernels.relu(sum);
+    kernels.free(x, first, middle, second, side, sum);
+    return y;
+  }
+
+  private unit(x: Handle, spec: ConvBnSpec, source: ParameterSource): Handle {
+    const { kernels } = this;
+    const statistic = (name: string) => kernels.tensor(source.statistic(name), [spec.outChannels]);
+    const padded = padsFirst(spec) ? kernels.pad(x, spec.pad) : x;
+    const z = kernels.conv(padded, source.read(`${spec.conv}.weight`), afterPadding(spec));
+    const [scale, shift] = [source.read(`${spec.bn}.weight`), source.read(`${spec.bn}.bias`)];
+    const y = kernels.batchNormInference(z, scale, shift, statistic(`${spec.bn}.running_mean`), statistic(`${spec.bn}.running_var`));
+    kernels.free(z, ...(padded === x ? [] : [padded]));
+    return y;
   }
 }
 
-function parameterTensor(kernels: Kernels, layout: Layout, weights: Weights, name: string): Tensor {
-  return kernels.tf.tensor(weights.of(name), layout.slot(name).shape as [number]);
-}
+/** Strided convolutions get their padding as an operation of its own: see Kernels. */
+const padsFirst = ({ stride, pad }: ConvBnSpec) => stride > 1 && pad > 0;
+const afterPadding = (spec: ConvBnSpec) => (padsFirst(spec) ? { ...spec, pad: 0 } : spec);
 
-/** One forward and backward pass; owns the parameter tensors it made. */
+/** One forward and backward pass. */
 class Pass {
-  private readonly made: Tensor[] = [];
+  readonly gradients = new Map<string, Handle>();
+  private readonly reads: Handle[] = [];
 
   constructor(
     private readonly kernels: Kernels,
     private readonly layout: Layout,
-    private readonly weights: Weights,
-    private readonly gradients: Float32Array,
-    private readonly frozen: boolean,
+    private readonly source: ParameterSource,
+    private readonly options: PassOptions,
   ) {}
 
-  release(): void {
-    this.kernels.tf.dispose(this.made);
+  /** An update in place is one only while nobody else holds the variable's value. */
+  freeParameters(): void {
+    this.kernels.free(...this.reads);
   }
 
-  stem(input: Tensor, spec: ConvBnSpec, backs: Backward[]): Tensor {
+  /** relu(maxPool(y)) is maxPool(relu(y)), at a quarter of the cost. */
+  stem(x: Float32Array, [n, height, width]: Dims, spec: ConvBnSpec, backs: Backward[]): Handle {
     const { kernels } = this;
+    const input = this.working(kernels.tensor(x, [n, height, width, 1]));
     const unit = this.convBn(input, spec, { inputGradient: false });
-    const active = kernels.relu(unit.y);
-    unit.y.dispose();
-    const padded = kernels.padOne(active);
-    const y = kernels.maxPool(padded);
+    kernels.free(input);
+    const padded = kernels.pad(unit.y, 1);
+    kernels.free(unit.y);
+    const pooled = kernels.maxPool(padded);
+    const y = kernels.relu(pooled);
     backs.push((dy) => {
-      const dPadded = kernels.maxPoolGradient(padded, y, dy);
-      const dActive = kernels.tf.slice(dPadded, [0, 1, 1, 0], active.shape);
-      const dUnit = kernels.reluGradient(dActive, active);
-      kernels.tf.dispose([dy, y, padded, dPadded, dActive, active]);
-      unit.back(dUnit);
-      input.dispose();
-      return null;
+      const dPooled = kernels.reluGradient(dy, y);
+      kernels.free(dy, y);
+      const dPadded = kernels.maxPoolGradient(padded, pooled, dPooled);
+      kernels.free(dPooled, padded, pooled);
+      const dUnit = kernels.crop(dPadded, 1);
+      kernels.free(dPadded);
+      return unit.back(dUnit);
     });
     return y;
   }
 
-  block(x: Tensor, spec: BasicBlockSpec, backs: Backward[]): Tensor {
+  block(x: Handle, spec: BasicBlockSpec, backs: Backward[]): Handle {
     const { kernels } = this;
     const first = this.convBn(x, spec.first);
     const middle = kernels.relu(first.y);
-    first.y.dispose();
+    kernels.free(first.y);
     const second = this.convBn(middle, spec.second);
     const side = spec.downsample ? this.convBn(x, spec.downsample) : null;
     const sum = kernels.add(second.y, side ? side.y : x);
-    kernels.tf.dispose([second.y, ...(side ? [side.y] : [])]);
+    kernels.free(second.y, ...(side ? [side.y] : []));
     const y = kernels.relu(sum);
-    sum.dispose();
+    kernels.free(sum);
     backs.push((dy) => {
       const dSum = kernels.reluGradient(dy, y);
-      kernels.tf.dispose([dy, y]);
-      const dSide = side ? side.back(kernels.tf.clone(dSum))! : kernels.tf.clone(dSum);
-      const dMiddle = second.back(dSum)!;
+      kernels.free(dy, y);
+      const dSide = side ? side.back(kernels.identity(dSum)) : kernels.identity(dSum);
+      const dMiddle = second.back(dSum);
+      if (!dMiddle || !dSide) throw new Error('a block without input gradient');
       const dFirst = kernels.reluGradient(dMiddle, middle);
-      kernels.tf.dispose([dMiddle, middle]);
-      const dMain = first.back(dFirst)!;
+      kernels.free(dMiddle, middle);
+      const dMain = first.back(dFirst);
+      if (!dMain) throw new Error('a block without input gradient');
       const dx = kernels.add(dMain, dSide);
-      kernels.tf.dispose([dMain, dSide]);
+      kernels.free(dMain, dSide);
       return dx;
     });
     return y;
   }
 
-  /** Mean over the image, dropout, linear layer. */
-  head(y: Tensor, mask?: Float32Array): { logits: Float32Array; back: (dLogits: Float32Array) => Tensor } {
-    const { tf } = this.kernels;
+  /** Mean over the image, dropout, linear layer: float32. */
+  head(y: Handle, mask?: Float32Array): { logits: Float32Array; back: (dLogits: Float32Array) => Handle } {
+    const { kernels } = this;
     const [n = 1, height = 1, width = 1, channels = 1] = y.shape;
-    const w = this.parameter('fc.weight') as Tensor2D;
-    const pooled = tf.mean(y, [1, 2]) as Tensor2D;
-    const maskTensor = mask ? tf.tensor2d(mask, [n, channels]) : null;
-    const features = maskTensor ? tf.mul(pooled, maskTensor) : pooled;
-    const logits = tf.tidy(() => tf.add(tf.matMul(features as Tensor2D, w), this.parameter('fc.bias')).dataSync() as Float32Array);
-    const back = (dLogits: Float32Array) =>
-      tf.tidy(() => {
-        const d = tf.tensor2d(dLogits, [n, dLogits.length / n]);
-        this.store('fc.weight', tf.matMul(features as Tensor2D, d, true, false));
-        this.store('fc.bias', tf.sum(d, 0));
-        const dFeatures = tf.matMul(d, w, false, true);
-        const dPooled = maskTensor ? tf.mul(dFeatures, maskTensor) : dFeatures;
-        tf.dispose([pooled, features, ...(maskTensor ? [maskTensor] : [])]);
-        const spread = tf.fill([1, height, width, 1], 1 / (height * width)) as Tensor4D;
-        return tf.mul(tf.reshape(dPooled, [n, 1, 1, channels]), spread);
-      });
+    const w = this.parameter('fc.weight');
+    const pooled = kernels.mean(kernels.toFloat32(y), [1, 2]);
+    const maskTensor = mask ? kernels.tensor(mask, [n, channels]) : null;
+    const features = maskTensor ? kernels.multiply(pooled, maskTensor) : pooled;
+    const logits = kernels.values(kernels.add(kernels.matMul(features, w), this.parameter('fc.bias')));
+    const back = (dLogits: Float32Array) => {
+      const d = kernels.tensor(dLogits, [n, dLogits.length / n]);
+      this.gradients.set('fc.weight', kernels.matMul(features, d, { a: true }));
+      this.gradients.set('fc.bias', kernels.sum(d, [0]));
+      const dFeatures = kernels.matMul(d, w, { b: true });
+      const dPooled = maskTensor ? kernels.multiply(dFeatures, maskTensor) : dFeatures;
+      const spread = kernels.tensor(new Float32Array(height * width).fill(1 / (height * width)), [1, height, width, 1]);
+      return this.working(kernels.multiply(kernels.reshape(dPooled, [n, 1, 1, channels]), spread));
+    };
     return { logits, back };
   }
 
-  private convBn(x: Tensor, spec: ConvBnSpec, { inputGradient = true } = {}): { y: Tensor; back: Backward } {
+  private convBn(x: Handle, spec: ConvBnSpec, { inputGradient = true } = {}): { y: Handle; back: Backward } {
     const { kernels } = this;
-    const w = this.parameter(`${spec.conv}.weight`);
+    const geometry = afterPadding(spec);
+    // Padded or not, the backward pass needs this input; a handle of its own lets the caller free theirs.
+    const input = padsFirst(spec) ? kernels.pad(x, spec.pad) : kernels.identity(x);
+    const w = this.working(this.parameter(`${spec.conv}.weight`));
     const scale = this.parameter(`${spec.bn}.weight`);
-    const z = kernels.conv(x, w, spec);
+    const z = kernels.conv(input, w, geometry);
     const bn = kernels.batchNorm(z, scale, this.parameter(`${spec.bn}.bias`));
     this.follow(`${spec.bn}.running_mean`, bn.mean);
     this.follow(`${spec.bn}.running_var`, bn.variance);
     const back: Backward = (dy) => {
       const { dx: dz, dScale, dShift } = kernels.batchNormGradient(dy, z, scale, bn.reserved);
-      this.store(`${spec.bn}.weight`, dScale);
-      this.store(`${spec.bn}.bias`, dShift);
-      kernels.tf.dispose([dy, z, ...bn.reserved]);
-      if (!this.frozen) this.store(`${spec.conv}.weight`, kernels.convFilterGradient(x, w.shape, dz, spec));
-      const dx = inputGradient ? kernels.convInputGradient(x.shape, w, dz, spec) : null;
-      dz.dispose();
+      this.gradients.set(`${spec.bn}.weight`, dScale);
+      this.gradients.set(`${spec.bn}.bias`, dShift);
+      kernels.free(dy, z, ...bn.reserved);
+      if (!this.options.freezeConvolutions) this.storeFilterGradient(spec, input, dz);
+      const dx = inputGradient ? this.inputGradient(spec, input.shape, w, dz) : null;
+      kernels.free(dz, input, w);
       return dx;
     };
     return { y: bn.y, back };
   }
 
-  private parameter(name: string): Tensor {
-    const tensor = parameterTensor(this.kernels, this.layout, this.weights, name);
-    this.made.push(tensor);
-    return tensor;
+  private storeFilterGradient(spec: ConvBnSpec, input: Handle, dz: Handle): void {
+    const { kernels } = this;
+    const name = `${spec.conv}.weight`;
+    const gradient = kernels.convFilterGradient(input, this.layout.slot(name).shape, dz, afterPadding(spec));
+    this.gradients.set(name, kernels.toFloat32(gradient));
+    kernels.free(gradient);
   }
 
-  private store(name: string, gradient: Tensor): void {
-    this.gradients.set(gradient.dataSync() as Float32Array, this.layout.slot(name).start);
-    gradient.dispose();
+  private inputGradient(spec: ConvBnSpec, shape: readonly number[], w: Handle, dz: Handle): Handle {
+    const { kernels } = this;
+    const dInput = kernels.convInputGradient(shape, w, dz, afterPadding(spec));
+    if (!padsFirst(spec)) return dInput;
+    const dx = kernels.crop(dInput, spec.pad);
+    kernels.free(dInput);
+    return dx;
+  }
+
+  private parameter(name: string): Handle {
+    const value = this.source.read(name);
+    this.reads.push(value);
+    return value;
+  }
+
+  /** In the precision that this pass computes with; consumes the float32 tensor. */
+  private working(x: Handle): Handle {
+    if (!this.options.bfloat16) return x;
+    const y = this.kernels.toBfloat16(x);
+    this.kernels.free(x);
+    return y;
   }
 
   /** Moves a running statistic towards the batch's. */
-  private follow(name: string, batch: Tensor): void {
-    const running = this.weights.of(name);
-    const now = batch.dataSync() as Float32Array;
+  private follow(name: string, batch: Handle): void {
+    const running = this.source.statistic(name);
+    const now = this.kernels.values(batch);
     for (let i = 0; i < running.length; i++) running[i]! += STATISTICS_MOMENTUM * (now[i]! - running[i]!);
-    batch.dispose();
+    this.kernels.free(batch);
   }
 }

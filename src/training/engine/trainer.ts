@@ -2,17 +2,18 @@
  * The trainer: steps, predictions, checkpoints of one network, with plain typed arrays at the boundary, so that
  * recipes know nothing of TensorFlow.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { StageError } from '../../common/stage-error.js';
 import { BATCH_NORM_EPS, type ResNetSpec } from '../../inference/resnet34.js';
 import type { StateDict } from '../../inference/state-dict.js';
-import { adamW, type AdamState, follow, type Segment, segmentsOf } from './adamw.js';
-import { Kernels } from './kernels.js';
+import { adamW, type AdamState, follow, type Group, groupsOf } from './adamw.js';
+import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { fastMathSupported } from './fast-math.js';
+import { type Handle, Kernels } from './kernels.js';
 import { setLoss } from './loss.js';
-import { Network } from './network.js';
+import { Network, type ParameterSource } from './network.js';
 import type { TensorFlow } from './tensorflow.js';
-import { initialise, Layout, Weights } from './weights.js';
+import { Variables } from './variables.js';
+import { initialise, Layout, type LoadReport, Weights } from './weights.js';
 
 export interface TrainerOptions {
   tf: TensorFlow;
@@ -34,6 +35,11 @@ export interface TrainerOptions {
   clipNorm?: number;
   /** Convolutions keep their weights, batch norm and head learn (fastai's frozen body); default false. */
   freezeBody?: boolean;
+  /**
+   * Convolutions in bfloat16 while training, where the processor has instructions for it; default false. Predictions
+   * stay float32. `precision` says what came of it.
+   */
+  fastMath?: boolean;
   /** Learning-rate multiplier by parameter name (discriminative rates); default 1. */
   rateOf?: (name: string) => number;
 }
@@ -49,133 +55,197 @@ export interface TrainingBatch {
   weight?: Float32Array;
 }
 
-const CHECKPOINT = { arrays: 'trainer.bin', state: 'trainer.json' };
 const PREDICT_BATCH = 32;
 
+/** Which of the stored numbers: those that train, or their moving average. */
+interface WeightSet {
+  values: Variables;
+  /** Running statistics of batch norm, flat. */
+  statistics: Float32Array;
+}
+
 export class Trainer {
+  /** What the convolutions compute in; see `fastMath`. */
+  readonly precision: 'float32' | 'bfloat16';
   private readonly layout: Layout;
+  private readonly kernels: Kernels;
   private readonly network: Network;
-  private readonly weights: Weights;
-  private readonly average: Weights;
-  private readonly gradients: Float32Array;
+  private readonly present: WeightSet;
+  private readonly average: WeightSet;
   private readonly adam: AdamState;
-  private segments: Segment[];
+  private groups: Group[];
   private frozen: boolean;
+  private rateOf: (name: string) => number;
 
   constructor(private readonly options: TrainerOptions) {
+    this.precision = options.fastMath && fastMathSupported() ? 'bfloat16' : 'float32';
     this.layout = new Layout(options.spec);
-    this.network = new Network(new Kernels(options.tf, BATCH_NORM_EPS), this.layout, options.spec);
-    this.weights = new Weights(this.layout);
-    this.average = new Weights(this.layout);
-    const count = this.layout.trainableCount;
-    this.gradients = new Float32Array(count);
-    this.adam = { first: new Float32Array(count), second: new Float32Array(count), step: 0 };
-    initialise(this.weights, uniform(options.seed));
-    this.average.copyFrom(this.weights);
+    this.kernels = new Kernels(options.tf, BATCH_NORM_EPS);
+    this.network = new Network(this.kernels, this.layout, options.spec);
     this.frozen = options.freezeBody ?? false;
-    this.segments = this.makeSegments();
+    this.rateOf = options.rateOf ?? (() => 1);
+    this.groups = this.makeGroups();
+    const weights = new Weights(this.layout);
+    initialise(weights, uniform(options.seed));
+    const make = (values?: Float32Array) => new Variables(this.kernels, this.layout, values);
+    const { present, average, adam } = this.guarded(() => ({
+      present: { values: make(weights.values), statistics: weights.statistics.slice() },
+      average: { values: make(weights.values), statistics: weights.statistics.slice() },
+      adam: { first: make(), second: make(), step: 0 },
+    }));
+    this.present = present;
+    this.average = average;
+    this.adam = adam;
   }
 
-  /** One optimiser step; returns the mean loss of the batch before it. */
+  /**
+   * One optimiser step; returns the mean loss of the batch before it.
+   * Throws TRAINING_BATCH_INVALID, TRAINING_OUT_OF_MEMORY, TRAINING_KERNEL_FAILED.
+   */
   step(batch: TrainingBatch, rates: { learningRate: number; beta1: number }): { loss: number } {
-    const { height, width, labelSmoothing = 0, clipNorm, emaDecay = 0.99 } = this.options;
-    const pass = this.network.train(batch.x, [batch.n, height, width], this.weights, this.gradients, {
-      freezeConvolutions: this.frozen,
-      ...this.dropoutMask(batch.n),
+    this.check(batch);
+    return this.guarded(() => {
+      const { height, width, labelSmoothing = 0, clipNorm } = this.options;
+      const pass = this.network.train(batch.x, [batch.n, height, width], this.source(this.present), {
+        freezeConvolutions: this.frozen,
+        bfloat16: this.precision === 'bfloat16',
+        ...this.dropoutMask(batch.n),
+      });
+      const { loss, gradient } = setLoss(pass.logits, batch.n, { ...batch, smoothing: labelSmoothing });
+      const gradients = pass.backward(gradient);
+      if (clipNorm !== undefined) clip(this.kernels, gradients, clipNorm);
+      this.update(gradients, rates);
+      return { loss };
     });
-    const { loss, gradient } = setLoss(pass.logits, batch.n, { ...batch, smoothing: labelSmoothing });
-    pass.backward(gradient);
-    if (clipNorm !== undefined) clip(this.gradients, clipNorm);
-    const { adamBeta2: beta2 = 0.99, weightDecay = 0.01 } = this.options;
-    adamW(this.weights.values, this.gradients, this.adam, this.segments, rates, { beta2, epsilon: 1e-5, weightDecay });
-    // Early on the average would be mostly the initial weights: let it follow faster at first.
-    const decay = Math.min(emaDecay, this.adam.step / (this.adam.step + 9));
-    follow(this.average.values, this.weights.values, decay);
-    follow(this.average.statistics, this.weights.statistics, decay);
-    return { loss };
   }
 
   /** Logits of n windows, n × labels, by the averaged weights (default) or the present ones. */
   predict(x: Float32Array, n: number, { ema = true }: { ema?: boolean } = {}): Float32Array {
     const { height, width, spec } = this.options;
+    const size = height * width;
+    requireLength('x', x, n * size);
     const logits = new Float32Array(n * spec.labels);
+    // Always whole batches: oneDNN prepares its code anew for every shape it meets.
+    const part = new Float32Array(Math.min(PREDICT_BATCH, n) * size);
+    const source = this.source(ema ? this.average : this.present);
     for (let from = 0; from < n; from += PREDICT_BATCH) {
-      const count = Math.min(PREDICT_BATCH, n - from);
-      const part = x.slice(from * height * width, (from + count) * height * width);
-      logits.set(this.network.predict(part, [count, height, width], ema ? this.average : this.weights), from * spec.labels);
+      const windows = x.subarray(from * size, (from + PREDICT_BATCH) * size);
+      part.fill(0, windows.length);
+      part.set(windows);
+      const some = this.guarded(() => this.network.predict(part, [part.length / size, height, width], source));
+      logits.set(some.subarray(0, (windows.length / size) * spec.labels), from * spec.labels);
     }
     return logits;
   }
 
+  /** The averaged weights (default) or the present ones, in torchvision's names and layouts. */
   stateDict({ ema = true }: { ema?: boolean } = {}): StateDict {
-    return (ema ? this.average : this.weights).toStateDict();
+    const { values, statistics } = ema ? this.average : this.present;
+    const weights = new Weights(this.layout);
+    values.copyTo(weights.values);
+    weights.statistics.set(statistics);
+    return weights.toStateDict();
   }
 
-  /** Takes the parameters that fit and restarts optimiser and average; says which did not fit. */
-  loadStateDict(state: StateDict): { loaded: string[]; missing: string[]; mismatched: string[] } {
-    const report = this.weights.load(state);
-    this.average.copyFrom(this.weights);
+  /** Takes the parameters that fit and restarts optimiser and average; says which did not fit. See `Weights.load`. */
+  loadStateDict(state: StateDict): LoadReport {
+    const weights = new Weights(this.layout);
+    this.present.values.copyTo(weights.values);
+    weights.statistics.set(this.present.statistics);
+    const report = weights.load(state);
+    this.guarded(() => {
+      for (const { values, statistics } of [this.present, this.average]) {
+        values.write(weights.values);
+        statistics.set(weights.statistics);
+      }
+    });
     this.resetOptimizer();
     return report;
   }
 
   resetOptimizer(): void {
-    this.adam.first.fill(0);
-    this.adam.second.fill(0);
+    this.guarded(() => {
+      this.adam.first.fill(0);
+      this.adam.second.fill(0);
+    });
     this.adam.step = 0;
   }
 
   /** Freezes or frees the convolutions. */
   setFrozen(frozen: boolean): void {
-    this.gradients.fill(0);
     this.frozen = frozen;
-    this.segments = this.makeSegments();
+    this.groups = this.makeGroups();
   }
 
   /** Changes the learning-rate multipliers. */
   setRates(rateOf: (name: string) => number): void {
-    this.options.rateOf = rateOf;
-    this.segments = this.makeSegments();
+    this.rateOf = rateOf;
+    this.groups = this.makeGroups();
   }
 
-  /** Writes everything a later process needs to go on with the same result. */
+  /** Writes everything a later process needs to go on with the same result; all or nothing, also when killed. */
   save(folder: string): void {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, CHECKPOINT.arrays), Buffer.concat(this.arrays().map((a) => Buffer.from(a.buffer, a.byteOffset, a.byteLength))));
-    writeFileSync(join(folder, CHECKPOINT.state), JSON.stringify({ step: this.adam.step, lengths: this.arrays().map((a) => a.length) }));
+    writeCheckpoint(folder, { step: this.adam.step, seed: this.options.seed }, this.arrays().map(({ get }) => get()));
   }
 
   /** Reads what `save` wrote. Throws TRAINING_CHECKPOINT_INVALID. */
   restore(folder: string): void {
-    const { step, lengths } = JSON.parse(readFileSync(join(folder, CHECKPOINT.state), 'utf8')) as { step: number; lengths: number[] };
-    const bytes = readFileSync(join(folder, CHECKPOINT.arrays));
     const arrays = this.arrays();
-    const expected = arrays.map((a) => a.length);
-    if (lengths.join() !== expected.join() || bytes.byteLength !== 4 * expected.reduce((a, b) => a + b, 0)) {
-      throw new StageError({
-        code: 'TRAINING_CHECKPOINT_INVALID',
-        stage: 'training',
-        message: `the checkpoint in ${folder} holds ${bytes.byteLength} bytes for arrays of ${lengths.join(', ')} values; this network needs ${expected.join(', ')}`,
-        remedy: 'Use the architecture that the run was started with, or start again in a fresh run folder.',
-      });
-    }
-    let at = 0;
-    for (const array of arrays) {
-      bytes.copy(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), 0, at, at + array.byteLength);
-      at += array.byteLength;
-    }
+    const { step, values } = readCheckpoint(folder, arrays.map(({ length }) => length));
+    this.guarded(() => arrays.forEach(({ set }, i) => set(values[i] as Float32Array)));
     this.adam.step = step;
   }
 
-  private arrays(): Float32Array[] {
-    const { weights, average, adam } = this;
-    return [weights.values, weights.statistics, average.values, average.statistics, adam.first, adam.second];
+  /** Frees TensorFlow's memory: about 350 MB for a ResNet-34. The trainer is of no use afterwards. */
+  dispose(): void {
+    for (const variables of [this.present.values, this.average.values, this.adam.first, this.adam.second]) variables.dispose();
+    this.kernels.dispose();
   }
 
-  private makeSegments(): Segment[] {
-    const rateOf = this.options.rateOf ?? (() => 1);
+  /** What TensorFlow holds for this trainer between steps, and the process's memory. */
+  memory(): { tensors: number; variables: number; residentBytes: number } {
+    return { tensors: this.kernels.liveCount, variables: this.kernels.variableCount, residentBytes: process.memoryUsage.rss() };
+  }
+
+  private update(gradients: ReadonlyMap<string, Handle>, rates: { learningRate: number; beta1: number }): void {
+    const { adamBeta2: beta2 = 0.99, weightDecay = 0.01, emaDecay = 0.99 } = this.options;
+    adamW(this.kernels, this.present.values, gradients, this.adam, this.groups, rates, { beta2, epsilon: 1e-5, weightDecay });
+    // Early on the average would be mostly the initial weights: let it follow faster at first.
+    const decay = Math.min(emaDecay, this.adam.step / (this.adam.step + 9));
+    follow(this.kernels, this.average.values, this.present.values, this.groups, decay);
+    const [average, present] = [this.average.statistics, this.present.statistics];
+    for (let i = 0; i < average.length; i++) average[i]! += (1 - decay) * (present[i]! - average[i]!);
+  }
+
+  /** What a checkpoint holds, in its order. */
+  private arrays(): { length: number; get: () => Float32Array; set: (values: Float32Array) => void }[] {
+    const plain = (array: Float32Array) => ({ length: array.length, get: () => array, set: (values: Float32Array) => array.set(values) });
+    const held = (variables: Variables) => ({
+      length: this.layout.trainableCount,
+      get: () => {
+        const values = new Float32Array(this.layout.trainableCount);
+        variables.copyTo(values);
+        return values;
+      },
+      set: (values: Float32Array) => variables.write(values),
+    });
+    const { present, average, adam } = this;
+    return [held(present.values), plain(present.statistics), held(average.values), plain(average.statistics), held(adam.first), held(adam.second)];
+  }
+
+  private source({ values, statistics }: WeightSet): ParameterSource {
+    return {
+      read: (name) => values.read(name),
+      statistic: (name) => {
+        const { start, length } = this.layout.slot(name);
+        return statistics.subarray(start, start + length);
+      },
+    };
+  }
+
+  private makeGroups(): Group[] {
     const { slots } = this.layout;
-    return segmentsOf(this.layout, (name) => (this.frozen && slots.get(name)?.spec.kind === 'convWeight' ? 0 : rateOf(name)));
+    return groupsOf(this.layout, (name) => (this.frozen && slots.get(name)?.spec.kind === 'convWeight' ? 0 : this.rateOf(name)));
   }
 
   /** The mask is a function of seed and step, so a resumed run draws the same. */
@@ -187,19 +257,66 @@ export class Trainer {
     for (let i = 0; i < mask.length; i++) mask[i] = random() < dropout ? 0 : 1 / (1 - dropout);
     return { featureMask: mask };
   }
+
+  private check({ x, n, setsA, setsB, lambda, weight }: TrainingBatch): void {
+    const { height, width, spec } = this.options;
+    requireLength('x', x, n * height * width);
+    requireLength('setsA', setsA, n * spec.labels);
+    requireLength('setsB', setsB, n * spec.labels);
+    requireLength('lambda', lambda, n);
+    if (weight) requireLength('weight', weight, n);
+  }
+
+  /** Runs something that makes tensors and frees what it leaves, also when it fails. */
+  private guarded<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      // V8's own words when an array does not fit.
+      if (error instanceof RangeError && /alloc|array/i.test(error.message)) throw outOfMemory(error);
+      throw error;
+    } finally {
+      this.kernels.sweep();
+    }
+  }
 }
 
+/** Throws TRAINING_OUT_OF_MEMORY when the network itself does not fit. */
 export function createTrainer(options: TrainerOptions): Trainer {
   return new Trainer({ ...options });
 }
 
-function clip(gradients: Float32Array, limit: number): void {
+/** Scales the gradients down to a joint norm of at most `limit`. */
+function clip(kernels: Kernels, gradients: Map<string, Handle>, limit: number): void {
   let square = 0;
-  for (let i = 0; i < gradients.length; i++) square += gradients[i]! * gradients[i]!;
+  for (const gradient of gradients.values()) square += 2 * kernels.l2(gradient);
   const norm = Math.sqrt(square);
   if (norm <= limit) return;
-  const scale = limit / norm;
-  for (let i = 0; i < gradients.length; i++) gradients[i]! *= scale;
+  const scale = kernels.scalar(limit / norm);
+  for (const [name, gradient] of gradients) {
+    gradients.set(name, kernels.multiply(gradient, scale));
+    kernels.free(gradient);
+  }
+}
+
+function requireLength(name: string, values: Float32Array, expected: number): void {
+  if (values.length === expected) return;
+  throw new StageError({
+    code: 'TRAINING_BATCH_INVALID',
+    stage: 'training',
+    message: `${name} holds ${values.length} values, ${expected} are needed`,
+    remedy: 'This is a defect of the recipe that made the batch: please report it with this message.',
+  });
+}
+
+function outOfMemory(cause: RangeError): StageError {
+  return new StageError({
+    code: 'TRAINING_OUT_OF_MEMORY',
+    stage: 'training',
+    message: `no memory left: ${cause.message}`,
+    remedy: 'Train with a smaller --batch, or close other programs.',
+    cause,
+  });
 }
 
 /** Mulberry32 (Tommy Ettinger), uniform in [0, 1). */

@@ -6,7 +6,7 @@
  * torchvision's names and layouts.
  */
 import { parameters, type ParameterSpec, type ResNetSpec } from '../../inference/resnet34.js';
-import { elementCount, type StateDict } from '../../inference/state-dict.js';
+import { elementCount, type StateDict, type Tensor } from '../../inference/state-dict.js';
 
 export interface Slot {
   spec: ParameterSpec;
@@ -15,6 +15,20 @@ export interface Slot {
   /** Where it lies in its flat array. */
   start: number;
   length: number;
+}
+
+/** What became of a state dict: names of parameters. */
+export interface LoadReport {
+  /** Taken as they were. */
+  loaded: string[];
+  /** Of this network, not in the dict: left as they were. */
+  missing: string[];
+  /** In the dict with a shape that does not fit: left as they were. */
+  mismatched: string[];
+  /** Taken after summing the input channels of the stem. */
+  adapted: string[];
+  /** In the dict, not of this network. */
+  unused: string[];
 }
 
 /** Where every parameter lies; shared by weights, gradients, moments and averages. */
@@ -60,31 +74,52 @@ export class Weights {
     return (spec.trainable ? this.values : this.statistics).subarray(start, start + length);
   }
 
-  copyFrom(other: Weights): void {
-    this.values.set(other.values);
-    this.statistics.set(other.statistics);
-  }
-
   toStateDict(): StateDict {
     return new Map(
       [...this.layout.slots.values()].map(({ spec }) => [spec.name, { shape: [...spec.shape], data: toOuter(spec, this.of(spec.name)) }]),
     );
   }
 
-  /** Takes what fits; says what was taken, what the dict lacks and what has another shape. */
-  load(state: StateDict): { loaded: string[]; missing: string[]; mismatched: string[] } {
-    const report = { loaded: [] as string[], missing: [] as string[], mismatched: [] as string[] };
+  /**
+   * Takes what fits. A first convolution for more channels than this network's one (an ImageNet stem) is summed over
+   * them: what it would give for a grey image repeated in every channel.
+   */
+  load(state: StateDict): LoadReport {
+    const report: LoadReport = { loaded: [], missing: [], mismatched: [], adapted: [], unused: [] };
     for (const { spec } of this.layout.slots.values()) {
       const tensor = state.get(spec.name);
-      if (!tensor) report.missing.push(spec.name);
-      else if (tensor.shape.join() !== spec.shape.join()) report.mismatched.push(spec.name);
-      else {
-        this.of(spec.name).set(toInner(spec, tensor.data));
-        report.loaded.push(spec.name);
+      if (!tensor) {
+        report.missing.push(spec.name);
+        continue;
       }
+      const fits = sameShape(tensor.shape, spec.shape);
+      const data = fits ? tensor.data : summedStem(spec, tensor);
+      if (!data) {
+        report.mismatched.push(spec.name);
+        continue;
+      }
+      this.of(spec.name).set(toInner(spec, data));
+      (fits ? report.loaded : report.adapted).push(spec.name);
     }
+    report.unused.push(...[...state.keys()].filter((name) => !this.layout.slots.has(name) && !name.endsWith('num_batches_tracked')));
     return report;
   }
+}
+
+const sameShape = (a: readonly number[], b: readonly number[]) => a.length === b.length && a.every((size, axis) => size === b[axis]);
+
+/** The stem summed over its input channels; null where that is not what differs. */
+function summedStem(spec: ParameterSpec, { shape, data }: Tensor): Float32Array | null {
+  const [out = 0, channels = 0, height = 0, width = 0] = shape;
+  if (spec.name !== 'conv1.weight' || spec.shape[1] !== 1 || !sameShape([out, 1, height, width], spec.shape)) return null;
+  const area = height * width;
+  const sum = new Float32Array(out * area);
+  for (let o = 0; o < out; o++) {
+    for (let c = 0; c < channels; c++) {
+      for (let k = 0; k < area; k++) sum[o * area + k]! += data[(o * channels + c) * area + k]!;
+    }
+  }
+  return sum;
 }
 
 /**

@@ -6,7 +6,7 @@ import { randomStateDict } from '../../../src/inference/random-state.js';
 import { BATCH_NORM_EPS, resnet34 } from '../../../src/inference/resnet34.js';
 import { Kernels } from '../../../src/training/engine/kernels.js';
 import { setLoss } from '../../../src/training/engine/loss.js';
-import { Network } from '../../../src/training/engine/network.js';
+import { Network, type ParameterSource } from '../../../src/training/engine/network.js';
 import { loadTensorFlow, tensorFlowStatus } from '../../../src/training/engine/tensorflow.js';
 import { createTrainer, type TrainerOptions, type TrainingBatch } from '../../../src/training/engine/trainer.js';
 import { Layout, Weights } from '../../../src/training/engine/weights.js';
@@ -46,20 +46,25 @@ describe.skipIf(!tensorFlowStatus().installed)('Trainer (needs `npm run setup:te
   });
 
   it('has the gradient that finite differences show, for every kind of parameter', () => {
-    const tf = loadTensorFlow();
+    const kernels = new Kernels(loadTensorFlow(), BATCH_NORM_EPS);
     const layout = new Layout(spec);
-    const network = new Network(new Kernels(tf, BATCH_NORM_EPS), layout, spec);
+    const network = new Network(kernels, layout, spec);
     const weights = new Weights(layout);
     weights.load(randomStateDict(spec, 11));
     const data = batch(2);
     const gradients = new Float32Array(layout.trainableCount);
     const run = (values: Float32Array, backward: boolean) => {
-      const w = new Weights(layout);
-      w.copyFrom(weights);
-      w.values.set(values);
-      const pass = network.train(data.x, [n, height, width], w, gradients, { freezeConvolutions: false });
+      const source: ParameterSource = {
+        read: (name) => {
+          const { start, length, shape } = layout.slot(name);
+          return kernels.tensor(values.slice(start, start + length), shape);
+        },
+        statistic: (name) => weights.of(name).slice(),
+      };
+      const pass = network.train(data.x, [n, height, width], source, { freezeConvolutions: false, bfloat16: false });
       const { loss, gradient } = setLoss(pass.logits, n, { ...data, smoothing: 0.05 });
-      pass.backward(backward ? gradient : new Float32Array(gradient.length));
+      if (backward) for (const [name, handle] of pass.backward(gradient)) gradients.set(kernels.values(handle), layout.slot(name).start);
+      kernels.sweep();
       return loss;
     };
     run(weights.values.slice(), true);
@@ -82,13 +87,13 @@ describe.skipIf(!tensorFlowStatus().installed)('Trainer (needs `npm run setup:te
     const trainer = make({ emaDecay: 0.9 });
     const data = batch(3);
     const first = trainer.step(data, rates).loss;
-    const tensors = loadTensorFlow().memory().numTensors;
+    const { tensors, variables } = trainer.memory();
     let last = first;
     for (let i = 0; i < 80; i++) last = trainer.step(data, rates).loss;
     expect(last).toBeLessThan(first / 2);
-    expect(loadTensorFlow().memory().numTensors).toBe(tensors);
     const logits = trainer.predict(data.x, n, { ema: false });
     expect(logits).toHaveLength(4 * n);
+    expect([tensors, trainer.memory().tensors, trainer.memory().variables]).toEqual([0, 0, variables]);
   });
 
   it('goes on from a checkpoint as if it had never stopped', () => {
