@@ -24,10 +24,12 @@ function tiledFeaturiser(params: FeatureParams, outputLength: number): (pcm: Flo
   return (pcm) => {
     const frames = Math.min(windowFrames, 1 + Math.max(0, Math.floor((pcm.length - mel.nFft) / mel.hopLength)));
     const padded = pcm.length < mel.nFft ? zeroPadded(pcm, mel.nFft) : pcm;
-    for (let t = 0; t < frames; t++) transform.melLogPower(padded, offset + t * mel.hopLength, logPower, t * mel.nMels);
-    for (let t = frames; t < windowFrames; t++) logPower.copyWithin(t * mel.nMels, (t - frames) * mel.nMels, (t - frames + 1) * mel.nMels);
+    for (let t = 0; t < frames; t++) transform.melLogPower(padded, offset + t * mel.hopLength, logPower, t, windowFrames);
+    for (let band = 0; band < outputLength; band += windowFrames) {
+      for (let t = frames; t < windowFrames; t++) logPower[band + t] = logPower[band + t - frames]!;
+    }
     const output = new Float32Array(outputLength);
-    normaliser.apply(logPower, 0, rootMeanSquare(pcm), output);
+    normaliser.apply(logPower, 0, windowFrames, rootMeanSquare(pcm), output);
     return output;
   };
 }
