@@ -70,17 +70,39 @@ program
 
 program
   .command('train')
-  .summary('train a model')
-  .description('Trains a model on a folder with a manifest.csv (file,dataset,label,sublabel,subject,site) and writes a model package. Needs `npm run setup:tensorflow`.')
-  .allowUnknownOption(false)
-  .action(async () => undefined);
+  .requiredOption('--data <folder>', 'folder with manifest.csv (file,dataset,label,sublabel,subject,site) and the recordings it names')
+  .summary('train a model, cross-validate it, write its package and card')
+  .description(
+    'Trains a ResNet-34 on heart sounds: pre-training, cross-validation by subject, final model, calibration, export.\n' +
+      'A run that was cut off goes on when the same command is given again. Needs `npm run setup:tensorflow`.',
+  )
+  .addOption(new Option('--preset <name>', 'recipe').choices(['heart']).default('heart'))
+  .option('--run <folder>', 'working folder: log, checkpoints, results (default: runs/heart)')
+  .option('--output <folder>', 'folder of the model package (default: models/<name>)')
+  .option('--name <name>', 'name of the model (default: heart-resnet34)')
+  .option('--model-version <x.y.z>', 'version of the model (default: 0.1.0)')
+  .option('--seed <n>', 'seed of everything random (default: 1)')
+  .option('--pretrain-windows <n>', 'windows to pre-train on (default: 40000)')
+  .option('--finetune-windows <n>', 'windows to fine-tune on, per fold and at the end (default: 4000)')
+  .option('--batch-size <n>', 'windows per step (default: 16)')
+  .option('--folds <n>', 'folds of the cross-validation (default: 4)')
+  .option('--checkpoint-every-steps <n>', 'steps between checkpoints (default: 100)')
+  .option('--json', 'print the results as JSON at the end')
+  .action(async (flags: Record<string, unknown>) => (await import('./commands/train.js')).train(flags));
 
 program
   .command('evaluate')
-  .argument('<folder>', 'folder with a manifest.csv (file,dataset,label,sublabel,subject,site)')
+  .argument('<folder>', 'folder with manifest.csv (file,dataset,label,sublabel,subject,site) and the recordings it names')
   .summary('measure a model on labelled recordings')
-  .description('Measures a model package on labelled recordings: accuracy, macro-F1, AUROC, intervals by subject, floors.')
-  .action(async () => undefined);
+  .description('Measures a model package on labelled recordings: accuracy, macro-F1, AUROC, intervals by subject, and the floors that trivial models reach.')
+  .option('--model <name|folder>', 'model package', 'heart-resnet34')
+  .addOption(new Option('--dataset <name>', 'only this data set; repeatable').argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]))
+  .option('--limit <n>', 'at most so many recordings per data set')
+  .option('--seed <n>', 'seed of bootstrap and folds (default: 1)')
+  .option('--threads <n>', 'threads of the engine (default: all cores)')
+  .option('--no-floors', 'leave out the floors')
+  .option('--json', 'machine-readable, with every prediction')
+  .action(async (folder: string, flags: Record<string, unknown>) => (await import('./commands/evaluate.js')).evaluate(folder, flags));
 
 program
   .command('doctor')
@@ -98,6 +120,7 @@ program
   .option('--json', 'machine-readable')
   .option('--model <name|folder>', 'model package to run', 'heart-resnet34')
   .option('--seconds <n>', 'length of the memory run', '600')
+  .option('--python <path>', 'a Python that has librosa, to compare features with', 'python3')
   .action(async (name: string, flags: Record<string, unknown>) => (await import('./commands/bench.js')).bench(name, flags));
 
 const config = program.command('config').summary('configuration').description('Shows the configuration.');

@@ -24,6 +24,8 @@ export const settings = [
   setting('server.port', 'port', Type.Integer({ minimum: 0, maximum: 65535 }), 8600, 'port to listen on; 0 takes a free one', '<n>'),
   setting('server.allowOpen', 'allow-open', Type.Boolean(), false, 'listen beyond this machine without tokens'),
   setting('server.tokens', 'token', Type.Array(Type.String({ minLength: 8 })), [], 'accept only clients that present this token (≥ 8 characters); repeatable', '<token>'),
+  setting('server.allowedOrigins', 'allow-origin', Type.Array(Type.String({ minLength: 1 })), [], 'other web origins whose pages may connect, e.g. https://ward.example; repeatable', '<origin>'),
+  setting('server.allowedHosts', 'allow-host', Type.Array(Type.String({ minLength: 1 })), [], 'other host names under which the station may be addressed; repeatable', '<name>'),
   setting('model', 'model', Type.String({ minLength: 1 }), 'heart-resnet34', 'model package: a name in models/ or a folder', '<name|folder>'),
   setting('engine', 'engine', Type.Union(['auto', 'onnx', 'webgpu', 'cuda', 'tensorflow'].map((name) => Type.Literal(name))), 'auto', 'inference engine: auto, onnx (CPU), webgpu, cuda, tensorflow', '<name>'),
   setting('threads', 'threads', Type.Integer({ minimum: 0, maximum: 256 }), 0, 'threads of the engine; 0 = one per core', '<n>'),
@@ -51,7 +53,7 @@ export function environmentName(key: string): string {
 /** The settings in force, nested as in the file. */
 export interface StationConfig {
   sources: string[];
-  server: { host: string; port: number; allowOpen: boolean; tokens: string[] };
+  server: { host: string; port: number; allowOpen: boolean; tokens: string[]; allowedOrigins: string[]; allowedHosts: string[] };
   model: string;
   engine: 'auto' | 'onnx' | 'webgpu' | 'cuda' | 'tensorflow';
   threads: number;

@@ -3,7 +3,7 @@
  * of HTTP: the server subscribes to `messages$`.
  */
 import { catchError, defer, EMPTY, finalize, merge, type Observable, Subject, Subscription } from 'rxjs';
-import { restarting, type SourceState } from '../capture/restarting.js';
+import { restarting, type SourceStatus } from '../capture/restarting.js';
 import { createSource } from '../capture/source-spec.js';
 import type { AudioSource } from '../capture/types.js';
 import { utcNowMs } from '../common/clock.js';
@@ -95,20 +95,21 @@ class RunningStation implements Station {
   private run(stream: Stream): Observable<StationMessage> {
     const { config, model, service } = this.parts;
     const { source } = stream;
-    const items$ = restarting(source, {
+    const kept = restarting(source, {
       stallMs: config.capture.stallMs,
-      onState: (state) => this.changeState(stream, state),
+      onState: (status) => this.changeState(stream, status),
     });
-    return pipeline(items$, {
+    return pipeline(kept.open(), {
       features: model.manifest.features,
       channel: config.capture.channel,
       labels: labelOptionsOf(model.manifest, config.labels),
-      infer: (windows$) => service.infer(windows$),
+      // A source that can be held back loses nothing; a live one drops its oldest windows when the engine lags.
+      infer: (windows$) => service.infer(windows$, { lossless: !source.live }),
       display: true,
     }).pipe(catchError((error: unknown) => this.failed(stream, error)));
   }
 
-  private changeState(stream: Stream, { state, detail, attempt, error }: SourceState): void {
+  private changeState(stream: Stream, { state, detail, attempt, error }: SourceStatus): void {
     stream.state = state;
     const { streamId } = stream.source;
     this.parts.logger[state === 'failed' ? 'error' : 'info']({ streamId, state, attempt }, detail || `stream ${state}`);

@@ -12,11 +12,9 @@ export async function serve(flags: Record<string, unknown>): Promise<void> {
   const logger = createLogger({ level: config.log.level });
   const { model, service } = await startInference(config, logger);
   const station = createStation({ config, model, service, logger });
-  const { host, port, allowOpen, tokens } = config.server;
+  const { tokens, ...address } = config.server;
   const server = createStationServer({
-    host,
-    port,
-    allowOpen,
+    ...address,
     ...(tokens.length > 0 ? { tokens } : {}),
     hello: () => station.hello(),
     health: () => station.health(),
