@@ -2,7 +2,7 @@
  * A running station: sources, one pipeline each, one shared inference service, and what they publish. It knows nothing
  * of HTTP: the server subscribes to `messages$`.
  */
-import { catchError, defer, EMPTY, finalize, merge, type Observable, Subject, Subscription } from 'rxjs';
+import { catchError, defer, EMPTY, finalize, merge, type Observable, Subject, Subscription, tap } from 'rxjs';
 import { restarting, type SourceStatus } from '../capture/restarting.js';
 import { createSource } from '../capture/source-spec.js';
 import type { AudioSource } from '../capture/types.js';
@@ -95,9 +95,14 @@ class RunningStation implements Station {
   private run(stream: Stream): Observable<StationMessage> {
     const { config, model, service } = this.parts;
     const { source } = stream;
+    let ended: SourceStatus | undefined;
     const kept = restarting(source, {
       stallMs: config.capture.stallMs,
-      onState: (status) => this.changeState(stream, status),
+      onState: (status) => {
+        // The source ends before its last windows are labelled: a stream has ended when nothing more will come of it.
+        if (status.state === 'ended') ended = status;
+        else this.changeState(stream, status);
+      },
     });
     return pipeline(kept.open(), {
       features: model.manifest.features,
@@ -106,7 +111,10 @@ class RunningStation implements Station {
       // A source that can be held back loses nothing; a live one drops its oldest windows when the engine lags.
       infer: (windows$) => service.infer(windows$, { lossless: !source.live }),
       display: true,
-    }).pipe(catchError((error: unknown) => this.failed(stream, error)));
+    }).pipe(
+      tap({ complete: () => ended && this.changeState(stream, ended) }),
+      catchError((error: unknown) => this.failed(stream, error)),
+    );
   }
 
   private changeState(stream: Stream, { state, detail, attempt, error }: SourceStatus): void {
