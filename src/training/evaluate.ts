@@ -9,8 +9,7 @@ import { clipWindows } from './clip-windows.js';
 import type { FloorName } from './floors.js';
 import { LABELS } from './label-map.js';
 import { readManifestCsv } from './manifest-csv.js';
-import { floorSummaries } from './results.js';
-import { groupKFold } from './splits.js';
+import { foldedFloors } from './results.js';
 import { summariseDataset, type ClipPrediction, type DatasetSummary } from './summary.js';
 
 export interface EvaluateOptions {
@@ -188,10 +187,8 @@ function evaluateDataset(recordings: readonly LoadedRecording[], predictions: re
 }
 
 function trivialFloors(recordings: readonly LoadedRecording[], model: ModelPackage, seed: number): DatasetEvaluation['floors'] {
-  const groups = new Set(recordings.map((r) => r.group)).size;
-  if (groups < 5) return null;
-  const splits = groupKFold(recordings.map((r) => ({ group: r.group, stratum: r.label })), 5, seed);
-  const summaries = floorSummaries(recordings, splits, model.manifest.features, seed);
+  const summaries = foldedFloors(recordings, (r) => r.label, model.manifest.features, seed);
+  if (summaries === null) return null;
   const brief = ({ accuracy, balancedAccuracy, macroF1, auroc }: DatasetSummary) => ({ accuracy, balancedAccuracy, macroF1, auroc });
   return { majority: brief(summaries.majority), length: brief(summaries.length), meanSpectrum: brief(summaries.meanSpectrum) };
 }

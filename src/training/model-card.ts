@@ -90,7 +90,7 @@ function physionetSection(results: TrainingResults): string {
     figuresTable([
       ['**this model**', final],
       ['after pre-training only', pretrained],
-      ...Object.entries(floors).map(([name, floor]) => [`floor: ${floorNames[name] ?? name}`, floor] as const),
+      ...Object.entries(floors ?? {}).map(([name, floor]) => [`floor: ${floorNames[name] ?? name}`, floor] as const),
       ...sites,
     ]),
   ].join('\n\n');

@@ -22,7 +22,7 @@ export interface TrainingResults {
   folds: { accuracy: number; macroF1: number; auroc: number }[];
   floors: Record<FloorName, DatasetSummary>;
   /** Held-out PhysioNet: the pre-trained weights, the final weights, and floors by 5 folds within the held-out part. */
-  physionet: { pretrained: DatasetSummary; final: DatasetSummary; perSite: Record<string, DatasetSummary>; floors: Record<FloorName, DatasetSummary> };
+  physionet: { pretrained: DatasetSummary; final: DatasetSummary; perSite: Record<string, DatasetSummary>; floors: Record<FloorName, DatasetSummary> | null };
   /** Held-out PASCAL A artifacts on the fold models: how many were called artifact, in all judgements. */
   artifacts: { clips: number; recognised: number; judgements: number; falseAlarms: number; heartJudgements: number };
   curves: Record<string, CurvePoint[]>;
@@ -58,7 +58,7 @@ export function collectResults(phases: Phases, division: Division, recipe: Heart
       pretrained: summarise(pretrained),
       final: summarise(physionet),
       perSite: perSite(physionet, summarise),
-      floors: floorSummaries(division.test, groupKFold(division.test.map((r) => ({ group: r.group, stratum: `${r.site}|${r.label}` })), 5, seed), params, seed),
+      floors: foldedFloors(division.test, (r) => `${r.site}|${r.label}`, params, seed),
     },
     artifacts: artifactFigures(phases, division, recipe, temperature),
     curves: Object.fromEntries([['pretrain', phases.pretrain.curve], ...phases.folds.map((fold, i) => [`fold-${i + 1}`, fold.curve] as const), ['final', phases.final.curve]]),
@@ -72,6 +72,13 @@ export function floorSummaries(recordings: readonly LoadedRecording[], splits: r
   const floors = floorPredictions(recordings, splits, params);
   const summarise = (predictions: readonly ClipPrediction[]) => summariseDataset(predictions, 0.5, seed, resamples);
   return { majority: summarise(floors.majority), length: summarise(floors.length), meanSpectrum: summarise(floors.meanSpectrum) };
+}
+
+/** Floors by 5 folds over subjects (fewer where there are fewer subjects); null where there are not even two. */
+export function foldedFloors(recordings: readonly LoadedRecording[], stratumOf: (r: LoadedRecording) => string, params: FeatureParams, seed: number): Record<FloorName, DatasetSummary> | null {
+  const folds = Math.min(5, new Set(recordings.map((r) => r.group)).size);
+  if (folds < 2) return null;
+  return floorSummaries(recordings, groupKFold(recordings.map((r) => ({ group: r.group, stratum: stratumOf(r) })), folds, seed), params, seed);
 }
 
 function indexSplit(target: readonly LoadedRecording[], validation: readonly LoadedRecording[]): Split {

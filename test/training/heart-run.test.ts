@@ -1,0 +1,151 @@
+/** The recipe `heart` from recordings to a model package, small enough to run in seconds. */
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { heartFeatures } from '../../src/features/index.js';
+import { loadModelPackage } from '../../src/inference/model-package.js';
+import { resnet34 } from '../../src/inference/resnet34.js';
+import { readSafetensors } from '../../src/inference/safetensors.js';
+import { tensorFlowStatus } from '../../src/training/engine/tensorflow.js';
+import { runEvaluate, type EvaluationResult } from '../../src/training/evaluate.js';
+import { LABELS } from '../../src/training/label-map.js';
+import { HEART_RECIPE } from '../../src/training/recipe.js';
+import { runTrain, type TrainHooks, type TrainOptions, type TrainResult } from '../../src/training/train.js';
+import { heartLike, writeDataset } from './synth-dataset.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'stetho-heart-'));
+const data = join(folder, 'data');
+const spec = resnet34(LABELS.length, { stemWidth: 4, blocks: [1, 1], widths: [4, 8] });
+
+const options = (run: string): TrainOptions => ({
+  data,
+  run: join(folder, run),
+  output: join(folder, `model-${run}`),
+  name: 'tiny',
+  seed: 3,
+  pretrainWindows: 32,
+  finetuneWindows: 16,
+  batchSize: 4,
+  folds: 2,
+  checkpointEverySteps: 2,
+  command: 'stethostream train --data data',
+  features: heartFeatures,
+  spec,
+  // A larger test part than the real recipe's: there are few clips.
+  recipe: { ...HEART_RECIPE, testShare: 0.25, calibrationShare: 0.2 },
+});
+
+describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm run setup:tensorflow`)', () => {
+  let result: TrainResult;
+  const lines: string[] = [];
+
+  beforeAll(async () => {
+    writeDataset(data, heartLike());
+    writeFileSync(join(data, 'broken.wav'), 'RIFF but no sound');
+    appendFileSync(join(data, 'manifest.csv'), 'broken.wav,pascal-b,murmur,,m9,A\nmissing.wav,pascal-b,normal,,s99,A\n');
+    result = await runTrain(options('whole'), { onLine: (line) => lines.push(line) });
+  }, 120_000);
+
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('names what it could not read and goes on', () => {
+    expect(result.skipped.map(({ file }) => file).sort()).toEqual(['broken.wav', 'missing.wav']);
+    expect(lines.filter((line) => line.startsWith('skipped'))).toHaveLength(2);
+  });
+
+  it('writes a package that loads, with its recipe, thresholds and card', async () => {
+    const { manifest, golden, folder: at } = await loadModelPackage(result.model.folder);
+    expect(manifest.labels).toEqual([...LABELS]);
+    expect(manifest.features).toEqual(heartFeatures);
+    expect(manifest.training).toMatchObject({ seed: 3, command: 'stethostream train --data data' });
+    expect(manifest.training.datasets.map(({ name }) => name).sort()).toEqual(['pascal-a', 'pascal-b', 'physionet2016']);
+    expect(golden.input.some((x) => x !== 0)).toBe(true);
+    const card = readFileSync(join(at, 'README.md'), 'utf8');
+    expect(card).toContain('not a medical device');
+    expect(card).toContain('yaseen');
+    expect(card).not.toMatch(/NaN|undefined|Infinity/);
+  });
+
+  it('says of every held-out clip what the trainer said, within 1e-3, by the code that serves live streams', async () => {
+    expect(result.results.predictions.physionet.length).toBeGreaterThan(2);
+    expect(result.model.largestDifference).toBeLessThan(1e-3);
+    const evaluation = await runEvaluate({ folder: data, model: result.model.folder, datasets: ['physionet2016'], floors: false, resamples: 10 });
+    const served = new Map(evaluation.predictions.map((p) => [p.file, p.probabilities]));
+    for (const { file, probabilities } of result.results.predictions.physionet) {
+      probabilities.forEach((p, i) => expect(Math.abs((served.get(file)?.[i] ?? NaN) - p)).toBeLessThan(1e-3));
+      expect(probabilities.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 6);
+    }
+  });
+
+  it('judges every target clip once, by weights that never saw its subject', () => {
+    const division = JSON.parse(readFileSync(join(folder, 'whole', 'division.json'), 'utf8')) as { folds: string[][]; test: string[]; pretrain: string[] };
+    const judged = result.results.predictions.crossValidation.map(({ file }) => file).sort();
+    expect(judged).toEqual(division.folds.flat().sort());
+    expect(judged).toHaveLength(20);
+    expect(division.test.filter((file) => division.pretrain.includes(file))).toEqual([]);
+  });
+
+  describe('evaluate', () => {
+    let json: EvaluationResult;
+    beforeAll(async () => {
+      json = JSON.parse(JSON.stringify(await runEvaluate({ folder: data, model: result.model.folder, resamples: 50 }))) as EvaluationResult;
+    }, 60_000);
+
+    it('has the documented keys, each with its interval', () => {
+      expect(Object.keys(json.datasets).sort()).toEqual(['pascal-a', 'pascal-b', 'physionet2016', 'yaseen']);
+      for (const set of Object.values(json.datasets)) {
+        expect(set.n).toBeGreaterThan(0);
+        for (const key of ['accuracy', 'balancedAccuracy', 'macroF1'] as const) {
+          const { value, low, high } = set[key];
+          expect(low).toBeLessThanOrEqual(value);
+          expect(high).toBeGreaterThanOrEqual(value);
+        }
+      }
+      for (const name of ['pascal-b', 'physionet2016', 'yaseen']) {
+        for (const key of ['auroc', 'macc'] as const) {
+          expect(json.datasets[name]?.[key], `${name} ${key}`).toEqual({ value: expect.any(Number) as number, low: expect.any(Number) as number, high: expect.any(Number) as number });
+        }
+      }
+      expect(json.datasets['pascal-a']?.auroc).toBeNull();
+      expect(Object.keys(json.datasets['pascal-b']?.floors ?? {})).toEqual(['majority', 'length', 'meanSpectrum']);
+      expect(json.skipped).toHaveLength(2);
+    });
+
+    it('refuses a data set that is not there, naming those that are', async () => {
+      await expect(runEvaluate({ folder: data, model: result.model.folder, datasets: ['circor'] })).rejects.toMatchObject({
+        code: 'TRAINING_DATASET_MISSING',
+        remedy: expect.stringContaining('pascal-b') as string,
+      });
+    });
+  });
+
+  it('goes on after being cut off anywhere, to the same weights', async () => {
+    const cutAt = (phase: string, afterSteps: number): TrainHooks => ({
+      onProgress: (progress) => {
+        if (progress.phase === phase && progress.done >= afterSteps * 4) throw new Error('cut off');
+      },
+    });
+    // Each attempt takes the run a little further; checkpoints are written every 2 steps.
+    for (const [phase, steps] of [['pretrain', 8], ['fold-1', 4], ['final', 4]] as const) {
+      await expect(runTrain(options('cut'), cutAt(phase, steps))).rejects.toThrow('cut off');
+    }
+    const resumed = await runTrain(options('cut'));
+    for (const phase of ['pretrain', 'fold-1', 'fold-2', 'final']) {
+      const [a, b] = await Promise.all(['whole', 'cut'].map((run) => readSafetensors(join(folder, run, phase, 'weights.safetensors'))));
+      for (const [name, tensor] of a!.tensors) expect(b!.tensors.get(name)?.data, `${phase} ${name}`).toEqual(tensor.data);
+    }
+    expect(resumed.results.crossValidation).toEqual(result.results.crossValidation);
+  }, 120_000);
+
+  it('refuses to go on with other options', async () => {
+    await expect(runTrain({ ...options('whole'), seed: 4 })).rejects.toMatchObject({ code: 'TRAINING_RUN_MISMATCH' });
+  });
+
+  it('says at the start what would end the run later', async () => {
+    await expect(runTrain({ ...options('few'), folds: 6 })).rejects.toMatchObject({ code: 'TRAINING_CLASS_MISSING' });
+    await expect(runTrain({ ...options('none'), recipe: { ...HEART_RECIPE, targetDataset: 'circor' } })).rejects.toMatchObject({ code: 'TRAINING_DATASET_MISSING' });
+  });
+});
