@@ -136,20 +136,34 @@ class Pass {
     const input = this.working(kernels.tensor(x, [n, height, width, 1]));
     const unit = this.convBn(input, spec, { inputGradient: false });
     kernels.free(input);
-    const padded = kernels.pad(unit.y, 1);
-    kernels.free(unit.y);
-    const pooled = kernels.maxPool(padded);
-    const y = kernels.relu(pooled);
+    const { y, argmax, padded } = this.pool(unit.y);
     backs.push((dy) => {
-      const dPooled = kernels.reluGradient(dy, y);
-      kernels.free(dy, y);
-      const dPadded = kernels.maxPoolGradient(padded, pooled, dPooled);
-      kernels.free(dPooled, padded, pooled);
+      const dPooled = kernels.toFloat32(dy);
+      kernels.free(dy);
+      const dPadded = kernels.maxPoolGradient(padded, argmax, dPooled);
+      kernels.free(dPooled, padded, argmax);
       const dUnit = kernels.crop(dPadded, 1);
       kernels.free(dPadded);
-      return unit.back(dUnit);
+      return unit.back(this.working(dUnit));
     });
-    return y;
+    const active = kernels.relu(y);
+    kernels.free(y);
+    backs.push((dy) => {
+      const dActive = kernels.reluGradient(dy, active);
+      kernels.free(dy, active);
+      return dActive;
+    });
+    return active;
+  }
+
+  /** In float32 whatever the precision, since only that is fast; consumes its input. */
+  private pool(x: Handle): { y: Handle; argmax: Handle; padded: Handle } {
+    const { kernels } = this;
+    const full = kernels.toFloat32(x);
+    const padded = kernels.pad(full, 1);
+    kernels.free(x, full);
+    const { y, argmax } = kernels.maxPoolWithArgmax(padded);
+    return { y: this.working(y), argmax, padded };
   }
 
   block(x: Handle, spec: BasicBlockSpec, backs: Backward[]): Handle {
