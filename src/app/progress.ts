@@ -8,6 +8,7 @@ export class ProgressBars {
   private bar: SingleBar | null = null;
   private phase = '';
   private lastLineAt = -Infinity;
+  private finished = false;
   private readonly terminal = process.stderr.isTTY === true;
 
   /** Moves the bar of `phase`, starting a new one when the phase changes. */
@@ -43,7 +44,9 @@ export class ProgressBars {
     const now = performance.now() / 1000;
     const changed = phase !== this.phase;
     this.phase = phase;
-    if (!changed && done < total && now - this.lastLineAt < LINE_EVERY_SECONDS) return;
+    if (changed) this.finished = false;
+    if (this.finished || (!changed && done < total && now - this.lastLineAt < LINE_EVERY_SECONDS)) return;
+    this.finished = done >= total;
     this.lastLineAt = now;
     process.stderr.write(`${phase}: ${done}/${total} (${Math.round((100 * done) / Math.max(1, total))} %) ${note}\n`);
   }
