@@ -2,14 +2,14 @@
  * One stream's features: conditioned items in; frames for display, windows for the model, gaps and the end out.
  *
  * Window k of a segment (a stretch without gaps) covers frames [k·windowHopFrames, + windowFrames). Frames are computed
- * once; a window costs its normalisation and its descriptors only. A clip that ends before its first window is full is
+ * once, when the window or the display block that they complete is due; a window costs its normalisation and its
+ * descriptors only. A clip that ends before its first window is full is
  * repeated cyclically to fill one.
  */
 import type { ConditionedChunk, ConditionedGap, ConditionedItem } from '../condition/types.js';
 import { DescriptorTracker } from './descriptors.js';
 import { FrameHistory } from './frame-history.js';
-import { MelTransform } from './mel-transform.js';
-import { WindowNormaliser } from './normalise.js';
+import { BATCH_FRAMES, MelKernel } from './kernel/mel-kernel.js';
 import { supportSpanSamples, validateFeatureParams } from './params.js';
 import { SegmentFrames } from './segment-frames.js';
 import { TailBuffer } from './tail-buffer.js';
@@ -25,7 +25,7 @@ export class FeatureStream {
   private readonly history: FrameHistory;
   private readonly frames: SegmentFrames;
   private readonly descriptors: DescriptorTracker;
-  private readonly normaliser: WindowNormaliser;
+  private readonly kernel: MelKernel;
   private readonly displayFloorDb: number;
   private streamId = '';
   /** Stream sample at which the segment starts. */
@@ -38,12 +38,13 @@ export class FeatureStream {
   /** Throws FEATURES_PARAM_INVALID. */
   constructor(private readonly params: FeatureParams) {
     validateFeatureParams(params);
-    const { mel, db } = params;
+    const { mel, db, windowFrames, windowHopFrames } = params;
+    const stride = 2 * Math.max(windowFrames, windowHopFrames) + BATCH_FRAMES;
+    this.kernel = new MelKernel(params, stride);
     this.samples = new TailBuffer(2 * supportSpanSamples(params));
-    this.history = new FrameHistory(mel.nMels, Math.max(params.windowFrames, params.windowHopFrames));
-    this.frames = new SegmentFrames(mel, new MelTransform(mel), this.samples, this.history);
+    this.history = new FrameHistory(this.kernel.history, stride, mel.nMels);
+    this.frames = new SegmentFrames(mel, this.kernel, this.samples, this.history);
     this.descriptors = new DescriptorTracker(mel.sampleRateHz, this.samples);
-    this.normaliser = new WindowNormaliser(params);
     this.displayFloorDb = Math.min(DISPLAY_FLOOR_DB, 10 * Math.log10(db.amin));
   }
 
@@ -59,7 +60,7 @@ export class FeatureStream {
     this.capturedAtMs = chunk.capturedAtMs;
     this.samples.append(chunk.samples);
     this.descriptors.take(chunk);
-    while (this.frames.next()) this.afterFrame(emit);
+    while (this.frames.ready(this.nextDue)) this.advance(this.nextDue, emit);
     this.discardSamples();
   }
 
@@ -79,26 +80,30 @@ export class FeatureStream {
 
   /** Frames that reach beyond the segment's end, and what is left to show. */
   private finishSegment(emit: Emit): void {
-    while (this.frames.nextAtEnd()) this.afterFrame(emit);
+    const { countAtEnd } = this.frames;
+    while (this.frames.count < countAtEnd) this.advance(Math.min(this.nextDue, countAtEnd), emit);
     this.showFrames(emit);
-  }
-
-  private afterFrame(emit: Emit): void {
-    const { windowFrames, windowHopFrames } = this.params;
-    const { count } = this.frames;
-    if (count - this.framesShown === windowHopFrames) this.showFrames(emit);
-    const past = count - windowFrames;
-    if (past >= 0 && past % windowHopFrames === 0) {
-      const { values, stride } = this.history;
-      this.window(values, this.history.column(past), stride, past, 1, emit);
-      this.segmentWindows += 1;
-    }
-    this.history.discardBefore(Math.min(this.nextWindow, this.framesShown));
   }
 
   /** First frame of the next window. */
   private get nextWindow(): number {
     return this.segmentWindows * this.params.windowHopFrames;
+  }
+
+  /** Number of frames at which something is to be emitted next. */
+  private get nextDue(): number {
+    return Math.min(this.nextWindow + this.params.windowFrames, this.framesShown + this.params.windowHopFrames);
+  }
+
+  private advance(frames: number, emit: Emit): void {
+    this.frames.computeTo(frames);
+    const { windowFrames, windowHopFrames } = this.params;
+    if (frames === this.framesShown + windowHopFrames) this.showFrames(emit);
+    if (frames === this.nextWindow + windowFrames) {
+      this.window(1, emit);
+      this.segmentWindows += 1;
+    }
+    this.history.discardBefore(Math.min(this.nextWindow, this.framesShown));
   }
 
   private showFrames(emit: Emit): void {
@@ -112,15 +117,13 @@ export class FeatureStream {
     emit({ kind: 'frames', streamId: this.streamId, startSample, melDb, columns, nMels: mel.nMels });
   }
 
-  /** @param logPower the window's frames: band b, frame t at `at + b · stride + t`. */
-  private window(logPower: Float32Array, at: number, stride: number, firstFrame: number, filledRatio: number, emit: Emit): void {
-    const { mel, windowFrames } = this.params;
-    const lastFrame = Math.min(firstFrame + windowFrames, this.frames.count) - 1;
-    const start = Math.max(0, this.frames.supportStart(firstFrame));
-    const end = Math.min(this.samples.end, this.frames.supportStart(lastFrame) + mel.winLength);
+  /** @param endFrame one past the last real frame that the window depends on. */
+  private window(filledRatio: number, emit: Emit, endFrame = this.nextWindow + this.params.windowFrames): void {
+    const { mel } = this.params;
+    const start = Math.max(0, this.frames.supportStart(this.nextWindow));
+    const end = Math.min(this.samples.end, this.frames.supportStart(endFrame - 1) + mel.winLength);
     const descriptors = this.descriptors.describe(start, end, filledRatio);
-    const input = new Float32Array(mel.nMels * windowFrames);
-    this.normaliser.apply(logPower, at, stride, descriptors.rms, input);
+    const input = this.kernel.normalise(this.history.column(this.nextWindow), descriptors.rms);
     emit({
       kind: 'window',
       streamId: this.streamId,
@@ -136,7 +139,9 @@ export class FeatureStream {
 
   private tiledWindow(emit: Emit): void {
     const { windowFrames } = this.params;
-    this.window(this.history.tiled(windowFrames), 0, windowFrames, 0, this.frames.count / windowFrames, emit);
+    const clip = this.frames.count;
+    this.history.tileTo(windowFrames);
+    this.window(clip / windowFrames, emit, clip);
   }
 
   private discardSamples(): void {

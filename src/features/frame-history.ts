@@ -1,32 +1,31 @@
 /** The newest log mel frames of a segment, band-major as the model wants them, so that a window is read in rows. */
 
 export class FrameHistory {
-  /** nMels rows of `stride` frames. */
-  readonly values: Float32Array;
-  readonly stride: number;
   /** Frame in column 0. */
   private base = 0;
   private oldest = 0;
   private endFrame = 0;
 
-  /** @param keepFrames most frames that are ever kept at a time. */
+  /**
+   * @param values nMels rows of `stride` frames, written by whoever adds frames.
+   * @param stride more than the frames that are ever kept and added at a time.
+   */
   constructor(
+    private readonly values: Float32Array,
+    private readonly stride: number,
     private readonly nMels: number,
-    keepFrames: number,
-  ) {
-    this.stride = 2 * (keepFrames + 1);
-    this.values = new Float32Array(nMels * this.stride);
-  }
+  ) {}
 
   /** Frames ever added. */
   get end(): number {
     return this.endFrame;
   }
 
-  /** Adds a frame and returns its column: band b goes to values[column + b · stride]. */
-  add(): number {
-    if (this.endFrame - this.base === this.stride) this.compact();
-    return this.endFrame++ - this.base;
+  /** Adds `count` frames and returns the column of the first: band b of frame t goes to values[b · stride + column + t]. */
+  add(count: number): number {
+    if (this.endFrame - this.base + count > this.stride) this.compact();
+    this.endFrame += count;
+    return this.endFrame - count - this.base;
   }
 
   /** Column of a frame that is still kept; valid until the next add. */
@@ -49,13 +48,13 @@ export class FrameHistory {
     return out;
   }
 
-  /** All frames so far, band-major in rows of `frames`, repeated cyclically. */
-  tiled(frames: number): Float32Array {
-    const out = new Float32Array(this.nMels * frames);
-    for (let band = 0, o = 0; band < this.nMels; band++) {
-      for (let t = 0; t < frames; t++) out[o++] = this.values[band * this.stride + this.column(t % this.endFrame)]!;
+  /** Adds copies of the frames so far, cyclically, until there are `frames` in all (none may have been discarded). */
+  tileTo(frames: number): void {
+    const clip = this.endFrame;
+    const column = this.add(frames - clip);
+    for (let row = 0; row < this.values.length; row += this.stride) {
+      for (let t = clip; t < frames; t++) this.values[row + column + t - clip] = this.values[row + this.column(t % clip)]!;
     }
-    return out;
   }
 
   clear(): void {

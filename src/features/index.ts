@@ -6,7 +6,6 @@ export { hzToMel, melEdgesHz, melFilterBank, melToHz, type MelFilterBank } from 
 export { hannWindow } from './analysis-window.js';
 export { frameCount, melSpectrogram, type MelSpectrogram } from './mel-spectrogram.js';
 export { powerToDb } from './decibels.js';
-export { WindowNormaliser } from './normalise.js';
 export { WindowFeatures } from './window-features.js';
 export { melDecibels, offlineWindows, windowInput } from './offline.js';
 export { FeatureStream } from './feature-stream.js';

@@ -1,10 +1,10 @@
 /**
  * One STFT frame: samples under the analysis window → mel power. Frames are reckoned in the samples under the window
- * (winLength of them), since those that librosa's central zero-padding to nFft adds can't matter.
+ * (winLength of them), since those that librosa's central zero-padding to nFft adds can't matter. The live path has the
+ * same in WebAssembly (kernel/mel-kernel.ts).
  */
 import FFT from 'fft.js';
 import { hannWindow } from './analysis-window.js';
-import { DecibelConverter } from './fast-decibels.js';
 import { melFilterBank, type MelFilterBank } from './mel-filter-bank.js';
 import { supportOffsetSamples } from './params.js';
 import type { MelParams } from './types.js';
@@ -25,9 +25,7 @@ export class MelTransform {
   private readonly spectrum: Float64Array;
   private readonly power: Float64Array;
   private readonly weights: Float64Array;
-  private readonly bands: DecibelConverter;
-  private readonly firstBin: number;
-  private readonly endBin: number;
+  private readonly bands: Float64Array;
 
   /** Throws FEATURES_PARAM_INVALID. */
   constructor(private readonly params: MelParams) {
@@ -38,12 +36,8 @@ export class MelTransform {
     this.frame = new Float64Array(params.nFft);
     this.spectrum = new Float64Array(2 * params.nFft);
     this.power = new Float64Array(this.bank.bins);
-    this.bands = new DecibelConverter(params.nMels);
+    this.bands = new Float64Array(params.nMels);
     this.weights = Float64Array.from(this.bank.weights);
-    const { firstBin, offsets } = this.bank;
-    const used = Array.from(firstBin, (bin, band) => ({ bin, end: bin + offsets[band + 1]! - offsets[band]! })).filter(({ bin, end }) => end > bin);
-    this.firstBin = Math.min(this.bank.bins, ...used.map(({ bin }) => bin));
-    this.endBin = Math.max(0, ...used.map(({ end }) => end));
   }
 
   /** Mel power of the winLength samples from `signal[start]`; the array returned is valid until the next call. */
@@ -55,27 +49,20 @@ export class MelTransform {
     return this.sumBands();
   }
 
-  /** 10·log10 of the mel power (at least −300 dB), band b written to out[start + b · stride]. */
-  melLogPower(signal: Float32Array, signalStart: number, out: Float32Array, start: number, stride: number): void {
-    this.melPower(signal, signalStart);
-    this.bands.convert(out, start, stride);
-  }
-
   private takePower(): void {
     const { power, spectrum } = this;
-    for (let bin = this.firstBin; bin < this.endBin; bin++) {
+    for (let bin = 0; bin < power.length; bin++) {
       const re = spectrum[2 * bin]!;
       const im = spectrum[2 * bin + 1]!;
       power[bin] = re * re + im * im;
     }
     if (this.params.power === 2) return;
     const exponent = this.params.power / 2;
-    for (let bin = this.firstBin; bin < this.endBin; bin++) power[bin] = power[bin]! ** exponent;
+    for (let bin = 0; bin < power.length; bin++) power[bin] = power[bin]! ** exponent;
   }
 
   private sumBands(): Float64Array {
-    const { power, weights } = this;
-    const bands = this.bands.powers;
+    const { power, weights, bands } = this;
     const { firstBin, offsets } = this.bank;
     for (let band = 0; band < bands.length; band++) {
       const end = offsets[band + 1]!;

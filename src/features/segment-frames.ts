@@ -1,12 +1,11 @@
 /**
  * The incremental STFT of one segment (a stretch of sound without gaps): samples in, log mel frames out, each
- * computed once, as soon as the last sample under its analysis window is there. Equals the offline transform of the
- * whole segment frame for frame, edge padding included.
+ * computed once. Equals the offline transform of the whole segment frame for frame, edge padding included.
  */
 import { paddedIndex } from './edge-padding.js';
 import type { FrameHistory } from './frame-history.js';
+import { BATCH_FRAMES, type MelKernel } from './kernel/mel-kernel.js';
 import { frameCount } from './mel-spectrogram.js';
-import type { MelTransform } from './mel-transform.js';
 import { supportOffsetSamples } from './params.js';
 import type { TailBuffer } from './tail-buffer.js';
 import type { MelParams } from './types.js';
@@ -14,20 +13,18 @@ import type { MelParams } from './types.js';
 export class SegmentFrames {
   /** Where frame 0's analysis window starts, in samples from the segment's start; negative when centred. */
   private readonly firstSupport: number;
-  private readonly support: Float32Array;
 
   /**
    * @param samples the segment's samples from 0 on, appended by the caller.
-   * @param history receives the frames: 10·log10 of the mel power.
+   * @param history receives the frames, over the kernel's memory.
    */
   constructor(
     private readonly mel: MelParams,
-    private readonly transform: MelTransform,
+    private readonly kernel: MelKernel,
     private readonly samples: TailBuffer,
     private readonly history: FrameHistory,
   ) {
     this.firstSupport = supportOffsetSamples(mel) - (mel.center ? mel.nFft / 2 : 0);
-    this.support = new Float32Array(mel.winLength);
   }
 
   /** Frames computed so far. */
@@ -35,25 +32,33 @@ export class SegmentFrames {
     return this.history.end;
   }
 
+  /** Frames of the segment if it ends here, those that reach beyond its end included. */
+  get countAtEnd(): number {
+    return frameCount(this.samples.end, this.mel);
+  }
+
   /** First sample under the analysis window of a frame, from the segment's start; may be negative or beyond the end at the edges. */
   supportStart(frame: number): number {
     return this.firstSupport + frame * this.mel.hopLength;
   }
 
-  /** Computes the next frame if its samples are there; false when it must wait for more. */
-  next(): boolean {
-    const received = this.samples.end;
-    if (received < this.samplesNeeded(this.count)) return false;
-    this.compute(this.count, received);
-    return true;
+  /** Whether the samples are there for all frames before `end` (> count) that are not computed yet. */
+  ready(end: number): boolean {
+    // The need falls while mirrored samples at the start decide, then rises: its largest lies at one of the ends.
+    return this.samples.end >= Math.max(this.samplesNeeded(this.count), this.samplesNeeded(end - 1));
   }
 
-  /** After the segment's last sample: computes the next of the frames that reach beyond the end; false when there are no more. */
-  nextAtEnd(): boolean {
-    const length = this.samples.end;
-    if (this.count >= frameCount(length, this.mel)) return false;
-    this.compute(this.count, length);
-    return true;
+  /** Computes frames up to `end`, which must be ready, or at most countAtEnd when the segment ends here. */
+  computeTo(end: number): void {
+    const { hopLength, winLength } = this.mel;
+    while (this.count < end) {
+      const start = this.supportStart(this.count);
+      const inside = start < 0 ? 0 : Math.floor((this.samples.end - winLength - start) / hopLength) + 1;
+      const count = Math.min(end - this.count, BATCH_FRAMES, Math.max(1, inside));
+      if (inside >= 1) this.copyInside(start, (count - 1) * hopLength + winLength);
+      else this.copyPadded(start);
+      this.kernel.frames(count, this.history.add(count));
+    }
   }
 
   /** Oldest sample that a later frame may need. */
@@ -68,24 +73,21 @@ export class SegmentFrames {
     if (!center) return frame * hopLength + nFft;
     const start = this.supportStart(frame);
     const mirrored = padMode === 'reflect' && start < 0 ? 1 - start : 0;
-    // A frame is counted when the sample at its centre, or the end just before it, is there.
-    return Math.max(1, start + winLength, mirrored, frame * hopLength);
+    return Math.max(1, start + winLength, mirrored);
   }
 
-  private compute(frame: number, length: number): void {
-    const start = this.supportStart(frame);
+  private copyInside(start: number, length: number): void {
+    this.kernel.input.set(this.samples.view(start, start + length));
+    this.kernel.input[length] = 0;
+  }
+
+  private copyPadded(start: number): void {
     const { winLength, padMode } = this.mel;
-    const { values: out, stride } = this.history;
-    const column = this.history.add();
-    if (start >= 0 && start + winLength <= length) {
-      const { values, origin } = this.samples.store;
-      this.transform.melLogPower(values, origin + start, out, column, stride);
-      return;
-    }
+    const { input } = this.kernel;
     for (let i = 0; i < winLength; i++) {
-      const index = paddedIndex(start + i, length, padMode);
-      this.support[i] = index < 0 ? 0 : this.samples.at(index);
+      const index = paddedIndex(start + i, this.samples.end, padMode);
+      input[i] = index < 0 ? 0 : this.samples.at(index);
     }
-    this.transform.melLogPower(this.support, 0, out, column, stride);
+    input[winLength] = 0;
   }
 }

@@ -1,7 +1,6 @@
 /** One window of PCM → one model input, for training's random crops; the same arithmetic as the live path. */
 import { wrongLength } from './features-error.js';
-import { MelTransform } from './mel-transform.js';
-import { WindowNormaliser } from './normalise.js';
+import { BATCH_FRAMES, MelKernel } from './kernel/mel-kernel.js';
 import { supportOffsetSamples, supportSpanSamples, validateFeatureParams, windowSpanSamples } from './params.js';
 import type { FeatureParams } from './types.js';
 
@@ -11,18 +10,14 @@ export class WindowFeatures {
   readonly spanSamples: number;
   /** Values of one output: nMels × windowFrames. */
   readonly outputLength: number;
-  private readonly transform: MelTransform;
-  private readonly normaliser: WindowNormaliser;
-  private readonly logPower: Float32Array;
+  private readonly kernel: MelKernel;
 
   /** Throws FEATURES_PARAM_INVALID. */
   constructor(readonly params: FeatureParams) {
     validateFeatureParams(params);
     this.spanSamples = windowSpanSamples(params);
     this.outputLength = params.mel.nMels * params.windowFrames;
-    this.transform = new MelTransform(params.mel);
-    this.normaliser = new WindowNormaliser(params);
-    this.logPower = new Float32Array(this.outputLength);
+    this.kernel = new MelKernel(params, params.windowFrames);
   }
 
   /**
@@ -36,13 +31,22 @@ export class WindowFeatures {
   windowInput(pcm: Float32Array, out: Float32Array = new Float32Array(this.outputLength)): Float32Array {
     if (pcm.length !== this.spanSamples) throw wrongLength('the PCM of a window', pcm.length, this.spanSamples);
     if (out.length !== this.outputLength) throw wrongLength('the output of a window', out.length, this.outputLength);
+    const offset = supportOffsetSamples(this.params.mel);
+    this.computeFrames(pcm, offset);
+    return this.kernel.normalise(0, rmsOf(pcm, offset, offset + supportSpanSamples(this.params)), out);
+  }
+
+  private computeFrames(pcm: Float32Array, offset: number): void {
     const { mel, windowFrames } = this.params;
-    const offset = supportOffsetSamples(mel);
-    for (let t = 0; t < windowFrames; t++) {
-      this.transform.melLogPower(pcm, offset + t * mel.hopLength, this.logPower, t, windowFrames);
+    const { input } = this.kernel;
+    for (let t = 0; t < windowFrames; t += BATCH_FRAMES) {
+      const count = Math.min(BATCH_FRAMES, windowFrames - t);
+      const start = offset + t * mel.hopLength;
+      const length = (count - 1) * mel.hopLength + mel.winLength;
+      input.set(pcm.subarray(start, start + length));
+      input[length] = 0;
+      this.kernel.frames(count, t);
     }
-    this.normaliser.apply(this.logPower, 0, windowFrames, rmsOf(pcm, offset, offset + supportSpanSamples(this.params)), out);
-    return out;
   }
 }
 

@@ -5,7 +5,7 @@ import { packageRoot } from '../../src/common/paths.js';
 import { powerToDb } from '../../src/features/decibels.js';
 import { melFilterBank } from '../../src/features/mel-filter-bank.js';
 import { melSpectrogram } from '../../src/features/mel-spectrogram.js';
-import { WindowNormaliser } from '../../src/features/normalise.js';
+import { MelKernel } from '../../src/features/kernel/mel-kernel.js';
 import { articleFeatures, heartFeatures } from '../../src/features/presets.js';
 import { rmsOf } from '../../src/features/window-features.js';
 import { readNpy } from './npy.js';
@@ -40,9 +40,9 @@ describe.skipIf(!existsSync(folder))('features against ../shared/golden (skipped
       const rms = rmsOf(y, 0, y.length) + 1e-8;
       const { logPower, frames } = logMel(y);
       const normalised = (normalisation: 'windowRms-bandMean-windowStd' | 'windowMeanStd', windowFrames: number, source: Float32Array, gain: number) => {
-        const out = new Float32Array(64 * windowFrames);
-        new WindowNormaliser({ ...heartFeatures, normalisation, windowFrames }).apply(source, 0, source.length / 64, gain, out);
-        return out;
+        const kernel = new MelKernel({ ...heartFeatures, normalisation, windowFrames }, windowFrames);
+        kernel.history.set(source);
+        return kernel.normalise(0, gain);
       };
       expectClose(normalised('windowRms-bandMean-windowStd', frames, logPower, rms), golden(`${id}_best_norm_band`), 1e-4);
       expectClose(normalised('windowRms-bandMean-windowStd', 188, tiled(logPower, 188), rms), golden(`${id}_best_input_band_188`), 1e-4);
