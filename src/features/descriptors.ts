@@ -1,6 +1,6 @@
 /**
- * Descriptors of the sound under a window, for the quality gate. What costs most (spectra) is computed once per block
- * of about a quarter of a second and kept; a window combines the blocks that it covers.
+ * Descriptors of the sound under a window, for the quality gate. Nearly all is computed once and kept: spectra of
+ * blocks, levels of envelope points; a window combines what it covers.
  */
 import type { ConditionedChunk } from '../condition/types.js';
 import { ENVELOPE_RATE_HZ, periodicity } from './periodicity.js';
@@ -10,7 +10,9 @@ import type { WindowDescriptors } from './types.js';
 
 /** At or below this, a sample is digital silence: less than half a step of 16 bits. */
 const SILENCE = 1e-5;
-const BLOCK_SECONDS = 0.256;
+/** Spectra are taken of blocks of this length, one every BLOCK_SPACING blocks: half of the sound is enough for a mean. */
+const BLOCK_SECONDS = 0.128;
+const BLOCK_SPACING = 2;
 
 /** Shape of one block of the segment, or null when it is silent. */
 interface Block {
@@ -33,7 +35,10 @@ export class DescriptorTracker {
   private readonly envelopeSamples: number;
   private blocks: Block[] = [];
   private nextBlock = 0;
-  private readonly envelope = new TailBuffer(512);
+  /** RMS, peak and number of silent samples of each envelope point. */
+  private readonly rms = new TailBuffer(512);
+  private readonly peaks = new TailBuffer(512);
+  private readonly silent = new TailBuffer(512);
   private spans: DefectSpan[] = [];
 
   /** @param samples the segment's samples, appended by the caller. */
@@ -47,14 +52,14 @@ export class DescriptorTracker {
 
   /** Oldest sample that is still to be looked at. */
   get oldestNeeded(): number {
-    return Math.min(this.nextBlock, this.envelope.end * this.envelopeSamples);
+    return Math.min(this.nextBlock, this.rms.end * this.envelopeSamples);
   }
 
   /** Call after the chunk's samples have been appended. */
   take(chunk: ConditionedChunk): void {
     const end = this.samples.end;
     this.noteDefects(chunk, end);
-    for (; this.nextBlock + this.blockSamples <= end; this.nextBlock += this.blockSamples) {
+    for (; this.nextBlock + this.blockSamples <= end; this.nextBlock += BLOCK_SPACING * this.blockSamples) {
       this.blocks.push({ start: this.nextBlock, shape: this.shapeOf(this.samples.view(this.nextBlock, this.nextBlock + this.blockSamples)) });
     }
     this.extendEnvelope(end);
@@ -62,11 +67,10 @@ export class DescriptorTracker {
 
   /** @param filledRatio passed through. */
   describe(start: number, end: number, filledRatio: number): WindowDescriptors {
-    const sound = this.samples.view(start, end);
     const { flatness, centroidHz } = this.meanShape(start, end);
     const { clippedRatio, nonFiniteSamples } = this.defects(start, end);
     return {
-      ...level(sound),
+      ...this.level(start, end),
       clippedRatio,
       nonFiniteSamples,
       spectralFlatness: flatness,
@@ -80,14 +84,14 @@ export class DescriptorTracker {
   discardBefore(start: number): void {
     while (this.blocks.length > 0 && this.blocks[0]!.start + this.blockSamples < start) this.blocks.shift();
     while (this.spans.length > 0 && this.spans[0]!.end <= start) this.spans.shift();
-    this.envelope.discardBefore(Math.floor(start / this.envelopeSamples));
+    for (const points of [this.rms, this.peaks, this.silent]) points.discardBefore(Math.floor(start / this.envelopeSamples));
   }
 
   reset(): void {
     this.blocks = [];
     this.spans = [];
     this.nextBlock = 0;
-    this.envelope.clear();
+    for (const points of [this.rms, this.peaks, this.silent]) points.clear();
   }
 
   private noteDefects(chunk: ConditionedChunk, end: number): void {
@@ -105,18 +109,46 @@ export class DescriptorTracker {
   }
 
   private extendEnvelope(end: number): void {
-    const { envelopeSamples, envelope } = this;
-    while ((envelope.end + 1) * envelopeSamples <= end) {
-      const from = envelope.end * envelopeSamples;
-      const { rms } = level(this.samples.view(from, from + envelopeSamples));
-      envelope.extend(1)[0] = rms;
+    const { envelopeSamples } = this;
+    while ((this.rms.end + 1) * envelopeSamples <= end) {
+      const from = this.rms.end * envelopeSamples;
+      const { squares, peak, silent } = measure(this.samples.view(from, from + envelopeSamples));
+      this.rms.extend(1)[0] = Math.sqrt(squares / envelopeSamples);
+      this.peaks.extend(1)[0] = peak;
+      this.silent.extend(1)[0] = silent;
     }
   }
 
-  private beat(start: number, end: number): number {
+  /** Envelope points that lie whole in [start, end). */
+  private pointsWithin(start: number, end: number): { from: number; to: number } {
     const from = Math.ceil(start / this.envelopeSamples);
-    const to = Math.min(this.envelope.end, Math.floor(end / this.envelopeSamples));
-    return to > from ? periodicity(this.envelope.view(from, to)) : 0;
+    return { from, to: Math.max(from, Math.min(this.rms.end, Math.floor(end / this.envelopeSamples))) };
+  }
+
+  private beat(start: number, end: number): number {
+    const { from, to } = this.pointsWithin(start, end);
+    return to > from ? periodicity(this.rms.view(from, to)) : 0;
+  }
+
+  /** Level from the envelope points inside, and from the samples themselves at the edges. */
+  private level(start: number, end: number): Pick<WindowDescriptors, 'rms' | 'peak' | 'silentRatio'> {
+    const { envelopeSamples } = this;
+    const { from, to } = this.pointsWithin(start, end);
+    const edges = to > from ? [[start, from * envelopeSamples] as const, [to * envelopeSamples, end] as const] : [[start, end] as const];
+    let [squares, peak, silent] = [0, 0, 0];
+    for (const [first, last] of edges) {
+      const edge = measure(this.samples.view(first, last));
+      squares += edge.squares;
+      peak = Math.max(peak, edge.peak);
+      silent += edge.silent;
+    }
+    for (let point = from; point < to; point++) {
+      squares += this.rms.at(point) ** 2 * envelopeSamples;
+      peak = Math.max(peak, this.peaks.at(point));
+      silent += this.silent.at(point);
+    }
+    const count = Math.max(1, end - start);
+    return { rms: Math.sqrt(squares / count), peak, silentRatio: silent / count };
   }
 
   /** Mean over the audible blocks that lie inside (the first by half at least); of the sound itself, zero-padded, when none does. Zeros for silence. */
@@ -142,7 +174,7 @@ export class DescriptorTracker {
   }
 
   private shapeOf(block: Float32Array): SpectralShape | null {
-    return level(block).peak <= SILENCE ? null : spectralShape(block, this.sampleRateHz);
+    return measure(block).peak <= SILENCE ? null : spectralShape(block, this.sampleRateHz);
   }
 
   private defects(start: number, end: number): { clippedRatio: number; nonFiniteSamples: number } {
@@ -158,7 +190,7 @@ export class DescriptorTracker {
   }
 }
 
-function level(samples: Float32Array): Pick<WindowDescriptors, 'rms' | 'peak' | 'silentRatio'> {
+function measure(samples: Float32Array): { squares: number; peak: number; silent: number } {
   let [squares, peak, silent] = [0, 0, 0];
   for (let i = 0; i < samples.length; i++) {
     const x = samples[i]!;
@@ -167,6 +199,5 @@ function level(samples: Float32Array): Pick<WindowDescriptors, 'rms' | 'peak' | 
     if (magnitude > peak) peak = magnitude;
     if (magnitude <= SILENCE) silent += 1;
   }
-  const count = Math.max(1, samples.length);
-  return { rms: Math.sqrt(squares / count), peak, silentRatio: silent / count };
+  return { squares, peak, silent };
 }

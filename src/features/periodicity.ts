@@ -21,26 +21,31 @@ const CHANCE = 2.5;
 export function periodicity(envelope: Float32Array): number {
   const minLag = Math.round(MIN_LAG_S * ENVELOPE_RATE_HZ);
   const maxLag = Math.min(Math.round(MAX_LAG_S * ENVELOPE_RATE_HZ), envelope.length - MIN_OVERLAP);
+  if (maxLag < minLag) return 0;
+  const sums = runningSums(envelope);
+  const squares = runningSums(envelope.map((x) => x * x));
   let best = 0;
   for (let lag = minLag; lag <= maxLag; lag++) {
     const chance = CHANCE / Math.sqrt(envelope.length - lag);
-    best = Math.max(best, (correlationAtLag(envelope, lag) - chance) / (1 - chance));
+    best = Math.max(best, (correlationAtLag(envelope, lag, sums, squares) - chance) / (1 - chance));
   }
   return Math.min(1, best);
 }
 
-function correlationAtLag(x: Float32Array, lag: number): number {
+function correlationAtLag(x: Float32Array, lag: number, sums: Float64Array, squares: Float64Array): number {
   const n = x.length - lag;
-  let [a, b, aa, bb, ab] = [0, 0, 0, 0, 0];
-  for (let i = 0; i < n; i++) {
-    const p = x[i]!;
-    const q = x[i + lag]!;
-    a += p;
-    b += q;
-    aa += p * p;
-    bb += q * q;
-    ab += p * q;
-  }
-  const spread = (aa - (a * a) / n) * (bb - (b * b) / n);
-  return spread > 1e-12 * aa * bb ? (ab - (a * b) / n) / Math.sqrt(spread) : 0;
+  const [early, late] = [sums[n]!, sums[x.length]! - sums[lag]!];
+  const [earlySquares, lateSquares] = [squares[n]!, squares[x.length]! - squares[lag]!];
+  const spread = (earlySquares - (early * early) / n) * (lateSquares - (late * late) / n);
+  if (!(spread > 1e-10 * earlySquares * lateSquares)) return 0;
+  let products = 0;
+  for (let i = 0; i < n; i++) products += x[i]! * x[i + lag]!;
+  return (products - (early * late) / n) / Math.sqrt(spread);
+}
+
+/** Element i is the sum of the first i values. */
+function runningSums(values: Float32Array): Float64Array {
+  const sums = new Float64Array(values.length + 1);
+  for (let i = 0; i < values.length; i++) sums[i + 1] = sums[i]! + values[i]!;
+  return sums;
 }
