@@ -30,7 +30,11 @@ describe('temperature', () => {
   });
 
   it('golden section finds the minimum (property)', () => {
-    fc.assert(fc.property(fc.double({ min: -1.5, max: 1.5, noNaN: true }), (at) => expect(Math.abs(goldenSection((x) => (x - at) ** 2, -1.6, 1.6) - at)).toBeLessThan(1e-3)));
+    fc.assert(
+      fc.property(fc.double({ min: -1.5, max: 1.5, noNaN: true }), (at) => {
+        expect(Math.abs(goldenSection((x) => (x - at) ** 2, -1.6, 1.6) - at)).toBeLessThan(1e-3);
+      }),
+    );
   });
 
   it('a clip is the mean of its windows', () => {
