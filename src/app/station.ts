@@ -2,7 +2,7 @@
  * A running station: sources, one pipeline each, one shared inference service, and what they publish. It knows nothing
  * of HTTP: the server subscribes to `messages$`.
  */
-import { catchError, defer, EMPTY, finalize, merge, type Observable, Subject, Subscription, tap } from 'rxjs';
+import { catchError, defer, EMPTY, finalize, merge, type Observable, ReplaySubject, Subject, Subscription, tap } from 'rxjs';
 import { restarting, type SourceStatus } from '../capture/restarting.js';
 import { createSource } from '../capture/source-spec.js';
 import type { AudioSource } from '../capture/types.js';
@@ -50,7 +50,8 @@ interface Stream {
 
 class RunningStation implements Station {
   private readonly published = new Subject<StationMessage>();
-  private readonly end = new Subject<void>();
+  /** Remembers, since sources that cannot be opened may end the station while it is being started. */
+  private readonly end = new ReplaySubject<void>(1);
   private readonly streams: Stream[];
   private readonly running = new Subscription();
   readonly messages$ = this.published.asObservable();
