@@ -12,13 +12,15 @@ export const EXIT = {
   missing: 3,
 } as const;
 
-const MISSING = /(_MISSING|MODEL_NOT_FOUND|_NOT_BUILT)$/;
+/** Codes that mean: a part that can be installed, or a model, is not there. */
+const MISSING = /^(CAPTURE_PORTAUDIO_MISSING|TRAINING_TENSORFLOW_MISSING|INFERENCE_(MODEL_NOT_FOUND|FILE_MISSING|ENGINE_UNAVAILABLE)|APP_NOT_BUILT)$/;
+/** Codes that mean: what was asked for cannot be meant. */
+const USAGE = /^(APP_(CONFIG_.*|USAGE)|CAPTURE_(UNKNOWN_SOURCE|SOURCE_SPEC_INVALID)|TRAINING_OPTION_INVALID|SERVE_(OPEN_REFUSED|TOKEN_TOO_SHORT|PORT_INVALID))$/;
 
 /** Exit code for an error. */
 export function exitCodeOf(error: StageError): number {
   if (MISSING.test(error.code)) return EXIT.missing;
-  if (/^APP_(CONFIG|USAGE)|UNKNOWN_SOURCE$/.test(error.code)) return EXIT.usage;
-  return EXIT.failed;
+  return USAGE.test(error.code) ? EXIT.usage : EXIT.failed;
 }
 
 /** Prints what went wrong and what to do, for a person (or as JSON), and returns the exit code. */
