@@ -129,6 +129,12 @@ withSettings(config.command('print').summary('show what is in force and from whe
   .option('--json', 'machine-readable')
   .action(async (flags: Record<string, unknown>) => (await import('./commands/config-print.js')).configPrint(flags));
 
+// A reader that has seen enough (`| head`) is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(EXIT.ok);
+});
+
 try {
   await program.parseAsync();
 } catch (error) {
