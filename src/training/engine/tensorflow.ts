@@ -16,6 +16,9 @@ export interface TensorFlowStatus {
   folder: string;
   /** Version of the npm package; null when not installed. */
   binding: string | null;
+  /** Version of TensorFlow's library, and whether it found a GPU, when it was set up; null when that is not on record. */
+  version: string | null;
+  gpu: boolean | null;
 }
 
 /** Where setup:tensorflow installs. */
@@ -30,9 +33,19 @@ export function tensorFlowStatus(): TensorFlowStatus {
   const folder = tensorFlowFolder();
   const packageFile = join(packageOf(folder), 'package.json');
   const binding = join(packageOf(folder), 'lib', 'napi-v8', 'tfjs_binding.node');
-  if (!existsSync(packageFile) || !existsSync(binding)) return { installed: false, folder, binding: null };
+  if (!existsSync(packageFile) || !existsSync(binding)) return { installed: false, folder, binding: null, version: null, gpu: null };
   const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
-  return { installed: true, folder, binding: version };
+  return { installed: true, folder, binding: version, ...setUpRecord(folder) };
+}
+
+/** What setup:tensorflow found when it tried the library. */
+function setUpRecord(folder: string): { version: string | null; gpu: boolean | null } {
+  try {
+    const { version, gpu } = JSON.parse(readFileSync(join(folder, 'setup.json'), 'utf8')) as { version: string; gpu: boolean };
+    return { version, gpu };
+  } catch {
+    return { version: null, gpu: null };
+  }
 }
 
 /** Loads TensorFlow. Throws TRAINING_TENSORFLOW_MISSING or TRAINING_TENSORFLOW_BROKEN. */
