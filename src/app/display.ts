@@ -18,15 +18,20 @@ export class Display {
   private low = Infinity;
   private high = -Infinity;
   private filled = 0;
+  private segmentEnded = false;
   private readonly samplesPerPair: number;
 
   constructor(private readonly sampleRateHz: number) {
     this.samplesPerPair = Math.max(1, Math.round(sampleRateHz / PAIRS_PER_SECOND));
   }
 
-  /** Takes in the waveform. */
+  /** Takes in the waveform. What was heard before a gap or the end stays until the frames that end there have taken it. */
   listen(item: ConditionedItem): void {
-    if (item.kind !== 'chunk') return this.restart(item.kind === 'gap' ? item.startSample + item.lengthSamples : 0);
+    if (item.kind !== 'chunk') {
+      this.segmentEnded = true;
+      return;
+    }
+    if (this.segmentEnded) this.restart();
     if (this.pairs.length === 0 && this.filled === 0) this.pairsStart = item.startSample;
     for (const sample of item.samples) {
       if (sample < this.low) this.low = sample;
@@ -63,9 +68,9 @@ export class Display {
     this.filled = 0;
   }
 
-  private restart(startSample: number): void {
+  private restart(): void {
+    this.segmentEnded = false;
     this.pairs = [];
-    this.pairsStart = startSample;
     this.low = Infinity;
     this.high = -Infinity;
     this.filled = 0;
