@@ -2,7 +2,7 @@
  * The one way a stream takes from PCM to messages: condition → features → inference → labels. The live station,
  * `classify` and the benchmarks all run this; only source and pace differ.
  */
-import { connect, EMPTY, filter, merge, mergeMap, type Observable, of, tap } from 'rxjs';
+import { catchError, connect, EMPTY, filter, merge, mergeMap, type Observable, of, tap } from 'rxjs';
 import type { CaptureItem } from '../capture/types.js';
 import { condition } from '../condition/condition.js';
 import { features } from '../features/features.js';
@@ -34,7 +34,8 @@ export function pipeline(items$: Observable<CaptureItem>, options: PipelineOptio
     tap((item) => display?.listen(item)),
     features(options.features),
     // Both branches must be in place before the first item flows, or a source that emits at once would outrun one.
-    connect((items) => merge(predictions(items, options), sideMessages(items, display))),
+    // A failure of the source comes with the predictions, once the windows before it are labelled.
+    connect((items) => merge(predictions(items, options), sideMessages(items, display).pipe(catchError(() => EMPTY)))),
   );
 }
 
