@@ -140,8 +140,8 @@ function openable({ config, service, logger }: StationParts): AudioSource[] {
   const taken = new Set<string>();
   return config.sources.map((spec) => {
     const options = {
-      // A file's or synthesiser's own ?speed= wins over the station's default, so only a changed default is passed on.
-      ...(config.capture.speed === 1 ? {} : { speed: config.capture.speed }),
+      // A file's or synthesiser's own ?speed= wins.
+      defaultSpeed: config.capture.speed,
       ready: () => service.ready(),
       onWarning: (warning: string) => logger.warn({ source: spec }, warning),
       onDebug: (line: string) => logger.debug({ source: spec }, line),

@@ -23,6 +23,8 @@ export interface SourceOptions {
   streamId?: string;
   /** Overrides `?speed=` of files and the synthesiser; ignored by microphones. */
   speed?: number;
+  /** Their pace where neither `speed` nor `?speed=` says one. Default 1. */
+  defaultSpeed?: number;
   now?: UtcNow;
   /** Back-pressure at speed Infinity, see paced.ts. */
   ready?: Ready;
@@ -105,7 +107,7 @@ function synthScheme(spec: string, name: string, query: string): SourceFactory {
     extrasystolesPerMinute: o.extrasystoles,
     murmur: kind === 'murmur' ? murmurOf(o) : undefined,
   };
-  return (options = {}) => synthSource({ ...options, kind, sound: defined(sound), spec, speed: options.speed ?? o.speed ?? 1 });
+  return (options = {}) => synthSource({ ...options, kind, sound: defined(sound), spec, speed: options.speed ?? o.speed ?? options.defaultSpeed ?? 1 });
 }
 
 function murmurOf(o: { timing?: MurmurOptions['timing']; pitch?: number; grade?: number }): MurmurOptions {
@@ -115,7 +117,7 @@ function murmurOf(o: { timing?: MurmurOptions['timing']; pitch?: number; grade?:
 function fileScheme(spec: string, path: string, query: string): SourceFactory {
   if (path === '') throw invalid(spec, 'it names no file', 'Write file:PATH.');
   const { speed, loop } = readOptions(spec, query, { speed: speedValue, loop: yesNo });
-  return (options = {}) => fileSource({ ...options, path, spec, speed: options.speed ?? speed ?? 1, loop: loop ?? false });
+  return (options = {}) => fileSource({ ...options, path, spec, speed: options.speed ?? speed ?? options.defaultSpeed ?? 1, loop: loop ?? false });
 }
 
 function micScheme(spec: string, name: string, query: string): SourceFactory {
