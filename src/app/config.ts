@@ -109,7 +109,7 @@ function fromText(s: Setting, text: string): unknown {
 
 function checked(s: Setting, value: unknown, origin: Origin): unknown {
   if (Value.Check(s.schema, value)) return value;
-  const { $id: _id, description: _description, ...limits } = s.schema as Record<string, unknown>;
+  const limits = Object.fromEntries(Object.entries(s.schema).filter(([name]) => name !== '$id' && name !== 'description'));
   throw invalid(`${s.key} = ${JSON.stringify(value)} (${origin}) is not allowed; expected ${JSON.stringify(limits)}: ${s.description}`);
 }
 
