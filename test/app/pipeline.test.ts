@@ -91,7 +91,7 @@ describe('pipeline', () => {
 
   it('makes display data of every sample once, and only where asked to', async () => {
     const messages = await all(run(from(chunks(0, 5)), { display: true }));
-    const frames = messages.filter((message): message is Frames => message.type === 'frames');
+    const frames: Frames[] = messages.filter((message): message is Frames => message.type === 'frames');
     expect(frames.every((message) => checkServerMessage(message).ok)).toBe(true);
     let nextColumn = 0;
     let nextPair = 0;
