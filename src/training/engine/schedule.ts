@@ -42,37 +42,69 @@ export interface FinderPoint {
   loss: number;
 }
 
+export interface FinderResult {
+  points: FinderPoint[];
+  /** Where the loss falls fastest. */
+  steepest: number;
+  /** The middle of the longest fall: fastai's default. */
+  valley: number;
+  /** What to use: the valley. */
+  suggestion: number;
+}
+
+const SMOOTHING = 0.98;
+
 /**
  * fastai's learning-rate finder: the rate grows geometrically from step to step until the loss explodes.
- * `step` must train a throw-away copy of the network.
+ * @param step trains a throw-away copy of the network with that rate and returns the loss.
  */
 export function findLearningRate(
   step: (learningRate: number) => number,
   { from = 1e-7, to = 10, steps = 100 }: { from?: number; to?: number; steps?: number } = {},
-): { points: FinderPoint[]; suggestion: number } {
+): FinderResult {
   const points: FinderPoint[] = [];
   let average = 0;
   let best = Infinity;
   for (let i = 0; i < steps; i++) {
     const learningRate = from * (to / from) ** (i / (steps - 1));
-    average = 0.98 * average + 0.02 * step(learningRate);
-    const loss = average / (1 - 0.98 ** (i + 1));
+    average = SMOOTHING * average + (1 - SMOOTHING) * step(learningRate);
+    const loss = average / (1 - SMOOTHING ** (i + 1));
     if (!Number.isFinite(loss)) break;
     points.push({ learningRate, loss });
     best = Math.min(best, loss);
     if (i > 10 && loss > 4 * best) break;
   }
-  return { points, suggestion: steepest(points) };
+  const valley = middleOfFall(points);
+  return { points, steepest: steepest(points), valley, suggestion: valley };
 }
 
 /** The rate at which the loss falls fastest, on a logarithmic axis; the ends of the curve are noise. */
 function steepest(points: readonly FinderPoint[]): number {
   let best = { slope: 0, learningRate: points[Math.floor(points.length / 2)]?.learningRate ?? NaN };
   for (let i = 6; i < points.length - 5; i++) {
-    const a = points[i - 2]!;
-    const b = points[i + 2]!;
+    const [a, b] = [points[i - 2], points[i + 2]];
+    const here = points[i];
+    if (!a || !b || !here) continue;
     const slope = (b.loss - a.loss) / Math.log(b.learningRate / a.learningRate);
-    if (slope < best.slope) best = { slope, learningRate: points[i]!.learningRate };
+    if (slope < best.slope) best = { slope, learningRate: here.learningRate };
   }
   return best.learningRate;
+}
+
+/** The longest series of ever smaller losses, others in between allowed; the rate in its middle on a logarithmic axis. */
+function middleOfFall(points: readonly FinderPoint[]): number {
+  // For each point, the longest fall that ends there: how many points, and where it began.
+  const falls: { length: number; start: number }[] = [];
+  let end = 0;
+  points.forEach(({ loss }, i) => {
+    let fall = { length: 1, start: i };
+    for (let j = 0; j < i; j++) {
+      const before = falls[j];
+      if (before && (points[j]?.loss ?? -Infinity) > loss && before.length + 1 > fall.length) fall = { length: before.length + 1, start: before.start };
+    }
+    falls.push(fall);
+    if (fall.length > (falls[end]?.length ?? 0)) end = i;
+  });
+  const [first, last] = [points[falls[end]?.start ?? 0], points[end]];
+  return first && last ? Math.sqrt(first.learningRate * last.learningRate) : NaN;
 }

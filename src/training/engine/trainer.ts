@@ -10,6 +10,7 @@ import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { fastMathSupported } from './fast-math.js';
 import { type Handle, Kernels } from './kernels.js';
 import { setLoss } from './loss.js';
+import { requireMemory, trainingBytes } from './memory.js';
 import { Network, type ParameterSource } from './network.js';
 import type { TensorFlow } from './tensorflow.js';
 import { Variables } from './variables.js';
@@ -75,6 +76,8 @@ export class Trainer {
   private readonly adam: AdamState;
   private groups: Group[];
   private frozen: boolean;
+  /** Largest batch known to fit. */
+  private fits = 0;
   private rateOf: (name: string) => number;
 
   constructor(private readonly options: TrainerOptions) {
@@ -207,6 +210,13 @@ export class Trainer {
     return { tensors: this.kernels.liveCount, variables: this.kernels.variableCount, residentBytes: process.memoryUsage.rss() };
   }
 
+  /** Throws TRAINING_OUT_OF_MEMORY where a step of n windows would not fit; a recipe can ask before it starts. */
+  requireMemory(n: number): void {
+    const { spec, height, width } = this.options;
+    requireMemory(trainingBytes(this.layout, spec, [n, height, width], this.precision === 'bfloat16' ? 2 : 4), n);
+    this.fits = Math.max(this.fits, n);
+  }
+
   private update(gradients: ReadonlyMap<string, Handle>, rates: { learningRate: number; beta1: number }): void {
     const { adamBeta2: beta2 = 0.99, weightDecay = 0.01, emaDecay = 0.99 } = this.options;
     adamW(this.kernels, this.present.values, gradients, this.adam, this.groups, rates, { beta2, epsilon: 1e-5, weightDecay });
@@ -265,6 +275,7 @@ export class Trainer {
     requireLength('setsB', setsB, n * spec.labels);
     requireLength('lambda', lambda, n);
     if (weight) requireLength('weight', weight, n);
+    if (n > this.fits) this.requireMemory(n);
   }
 
   /** Runs something that makes tensors and frees what it leaves, also when it fails. */

@@ -1,14 +1,18 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import * as ort from 'onnxruntime-node';
+import { afterEach, describe, expect, it } from 'vitest';
+import { writeResNetOnnx } from '../../../src/inference/onnx-writer.js';
 import { randomStateDict } from '../../../src/inference/random-state.js';
 import { BATCH_NORM_EPS, resnet34 } from '../../../src/inference/resnet34.js';
+import { fastMathSupported } from '../../../src/training/engine/fast-math.js';
 import { Kernels } from '../../../src/training/engine/kernels.js';
 import { setLoss } from '../../../src/training/engine/loss.js';
 import { Network, type ParameterSource } from '../../../src/training/engine/network.js';
+import { discriminativeRates } from '../../../src/training/engine/rates.js';
 import { loadTensorFlow, tensorFlowStatus } from '../../../src/training/engine/tensorflow.js';
-import { createTrainer, type TrainerOptions, type TrainingBatch } from '../../../src/training/engine/trainer.js';
+import { createTrainer, type Trainer, type TrainerOptions, type TrainingBatch } from '../../../src/training/engine/trainer.js';
 import { Layout, Weights } from '../../../src/training/engine/weights.js';
 import { naiveForward } from '../../inference/naive-resnet.js';
 
@@ -28,8 +32,14 @@ function batch(seed: number): TrainingBatch {
 }
 
 describe.skipIf(!tensorFlowStatus().installed)('Trainer (needs `npm run setup:tensorflow`)', () => {
-  const make = (changes: Partial<TrainerOptions> = {}) =>
-    createTrainer({ tf: loadTensorFlow(), spec, height, width, seed: 5, labelSmoothing: 0.05, weightDecay: 0.01, ...changes });
+  const made: Trainer[] = [];
+  const make = (changes: Partial<TrainerOptions> = {}) => {
+    const trainer = createTrainer({ tf: loadTensorFlow(), spec, height, width, seed: 5, labelSmoothing: 0.05, weightDecay: 0.01, ...changes });
+    made.push(trainer);
+    return trainer;
+  };
+  const binding = () => (loadTensorFlow().backend() as unknown as { binding: { getNumOfTensors(): number } }).binding;
+  afterEach(() => made.splice(0).forEach((trainer) => trainer.dispose()));
   const rates = { learningRate: 3e-3, beta1: 0.9 };
 
   it('predicts what a plain reading of the architecture predicts', () => {
@@ -140,5 +150,148 @@ describe.skipIf(!tensorFlowStatus().installed)('Trainer (needs `npm run setup:te
     expect(report.missing).toEqual(['bn1.bias']);
     expect(report.mismatched).toEqual(['fc.weight', 'fc.bias']);
     expect(report.loaded.length).toBeGreaterThan(10);
+  });
+
+  it('predicts what the exported ONNX file predicts', async () => {
+    const trainer = make();
+    for (let i = 0; i < 5; i++) trainer.step(batch(30 + i), rates);
+    const session = await ort.InferenceSession.create(Buffer.from(writeResNetOnnx(trainer.stateDict(), spec, { height, width, weights: 'fp32' })));
+    const { x } = batch(40);
+    const { logits } = await session.run({ input: new ort.Tensor('float32', x, [n, 1, height, width]) });
+    const mine = trainer.predict(x, n);
+    (logits!.data as Float32Array).forEach((value, i) => expect(mine[i]).toBeCloseTo(value, 3));
+  });
+
+  it('gives back the state dict that it was given, in torchvision’s layout', () => {
+    const trainer = make();
+    const state = randomStateDict(spec, 8);
+    trainer.loadStateDict(state);
+    const back = trainer.stateDict();
+    for (const [name, { shape, data }] of state) {
+      if (name.endsWith('num_batches_tracked')) continue;
+      expect(back.get(name), name).toEqual({ shape, data });
+    }
+  });
+
+  it('sums the colour channels of an ImageNet stem', () => {
+    const trainer = make();
+    const state = randomStateDict(resnet34(4, { inputChannels: 3, stemWidth: 4, blocks: [1, 1], widths: [4, 8] }), 2);
+    expect(trainer.loadStateDict(state)).toMatchObject({ adapted: ['conv1.weight'], missing: [], mismatched: [], unused: [] });
+    const three = state.get('conv1.weight')!.data;
+    const one = trainer.stateDict().get('conv1.weight')!;
+    expect(one.shape).toEqual([4, 1, 7, 7]);
+    // Filter 1, tap 5.
+    expect(one.data[49 + 5]).toBeCloseTo(three[147 + 5]! + three[147 + 49 + 5]! + three[147 + 98 + 5]!, 6);
+  });
+
+  it('takes Adam’s first step: the learning rate against the sign of the gradient', () => {
+    const trainer = make({ labelSmoothing: 0 });
+    const before = trainer.stateDict({ ema: false }).get('fc.bias')!.data;
+    // All labels are class 2: its bias must rise, the others fall.
+    const data = batch(50);
+    const sets = new Float32Array(4 * n).map((_, i) => (i % 4 === 2 ? 1 : 0));
+    trainer.step({ ...data, setsA: sets, setsB: sets }, { learningRate: 0.01, beta1: 0.9 });
+    const moved = trainer.stateDict({ ema: false }).get('fc.bias')!.data.map((value, i) => value - before[i]!);
+    [-0.01, -0.01, 0.01, -0.01].forEach((expected, c) => expect(moved[c]).toBeCloseTo(expected, 4));
+  });
+
+  it('decays convolutions alone, decoupled from the gradient', () => {
+    const [plain, decayed] = [make({ weightDecay: 0 }), make({ weightDecay: 0.5 })];
+    for (const trainer of [plain, decayed]) trainer.step(batch(51), { learningRate: 0.01, beta1: 0.9 });
+    const initial = make().stateDict({ ema: false });
+    const [a, b] = [plain.stateDict({ ema: false }), decayed.stateDict({ ema: false })];
+    const gap = (name: string, i: number) => a.get(name)!.data[i]! - b.get(name)!.data[i]!;
+    for (let i = 0; i < 20; i++) expect(gap('layer1.0.conv1.weight', i)).toBeCloseTo(0.01 * 0.5 * initial.get('layer1.0.conv1.weight')!.data[i]!, 6);
+    for (let i = 0; i < 4; i++) expect(gap('layer1.0.bn1.bias', i)).toBe(0);
+  });
+
+  it('moves the average by its decay', () => {
+    const trainer = make({ emaDecay: 0.05 });
+    const initial = trainer.stateDict().get('fc.weight')!.data;
+    trainer.step(batch(52), rates);
+    const [present, average] = [trainer.stateDict({ ema: false }), trainer.stateDict()].map((state) => state.get('fc.weight')!.data) as [Float32Array, Float32Array];
+    average.forEach((value, i) => expect(value).toBeCloseTo(0.05 * initial[i]! + 0.95 * present[i]!, 6));
+  });
+
+  it('keeps a group at its own rate', () => {
+    const trainer = make({ rateOf: discriminativeRates(0.01) });
+    const before = trainer.stateDict({ ema: false });
+    trainer.step(batch(53), { learningRate: 0.01, beta1: 0.9 });
+    const after = trainer.stateDict({ ema: false });
+    const moved = (name: string) => Math.abs(after.get(name)!.data[0]! - before.get(name)!.data[0]!);
+    expect(moved('fc.bias')).toBeCloseTo(0.01, 3);
+    expect(moved('bn1.bias')).toBeLessThan(1.1e-4);
+  });
+
+  it('clips the joint norm of the gradients', () => {
+    // So small a limit drowns in Adam's epsilon: nothing but a trace of movement is left.
+    const trainer = make({ clipNorm: 1e-9, weightDecay: 0 });
+    const before = trainer.stateDict({ ema: false }).get('fc.bias')!.data;
+    trainer.step(batch(54), { learningRate: 0.01, beta1: 0.9 });
+    trainer.stateDict({ ema: false }).get('fc.bias')!.data.forEach((value, i) => expect(Math.abs(value - before[i]!)).toBeLessThan(1e-4));
+  });
+
+  it.skipIf(!fastMathSupported())('computes nearly the same in bfloat16 (skipped: this processor has no instructions for it)', () => {
+    const [exact, fast] = [make(), make({ fastMath: true })];
+    expect([exact.precision, fast.precision]).toEqual(['float32', 'bfloat16']);
+    const data = batch(60);
+    const losses = (trainer: Trainer) => Array.from({ length: 30 }, () => trainer.step(data, rates).loss);
+    const [a, b] = [losses(exact), losses(fast)];
+    a.forEach((loss, i) => expect(Math.abs(loss - b[i]!)).toBeLessThan(0.05 + 0.1 * loss));
+    expect(a).not.toEqual(b);
+  });
+
+  it('says what does not fit into memory, before and after TensorFlow finds out, and goes on', () => {
+    const trainer = make();
+    expect(() => trainer.requireMemory(1e9)).toThrow(expect.objectContaining({ code: 'TRAINING_OUT_OF_MEMORY', remedy: expect.stringContaining('--batch') as string }) as Error);
+    const kernels = new Kernels(loadTensorFlow(), BATCH_NORM_EPS);
+    const pixel = kernels.tensor(new Float32Array(1), [1, 1, 1, 1]);
+    expect(() => kernels.pad(pixel, 1_000_000)).toThrow(expect.objectContaining({ code: 'TRAINING_OUT_OF_MEMORY' }) as Error);
+    kernels.dispose();
+    expect(trainer.step(batch(61), rates).loss).toBeGreaterThan(0);
+  });
+
+  it('refuses a batch of another size by name', () => {
+    const trainer = make();
+    expect(() => trainer.step({ ...batch(62), lambda: new Float32Array(n - 1) }, rates)).toThrow(/lambda holds 7 values, 8 are needed/);
+    expect(() => trainer.predict(new Float32Array(5), 1)).toThrow(/x holds 5 values/);
+  });
+
+  it('predicts a window the same whatever comes with it', () => {
+    const trainer = make();
+    trainer.loadStateDict(randomStateDict(spec, 4));
+    const windows = Array.from({ length: 5 }, (_, i) => batch(70 + i).x);
+    const all = Float32Array.from(windows.flatMap((x) => [...x]));
+    const together = trainer.predict(all, 5 * n);
+    const last = trainer.predict(windows[4]!.slice(0, height * width), 1);
+    last.forEach((value, c) => expect(together[4 * 4 * n + c]).toBeCloseTo(value, 5));
+  });
+
+  it('gives all of TensorFlow’s memory back', () => {
+    const before = binding().getNumOfTensors();
+    const trainer = make();
+    trainer.step(batch(63), rates);
+    trainer.predict(batch(63).x, n);
+    trainer.dispose();
+    made.pop();
+    expect(binding().getNumOfTensors()).toBe(before);
+  });
+
+  it('has a whole checkpoint at any time, also when the next one breaks off', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'stetho-trainer-'));
+    const trainer = make();
+    trainer.step(batch(64), rates);
+    trainer.save(folder);
+    const saved = trainer.stateDict({ ema: false });
+    // What a kill in the middle of the next save leaves: a second file of numbers, cut short, and the old description.
+    writeFileSync(join(folder, 'trainer-2-1-1.bin'), new Uint8Array(100));
+    const second = make();
+    second.restore(folder);
+    expect(second.stateDict({ ema: false })).toEqual(saved);
+    second.step(batch(65), rates);
+    second.save(folder);
+    expect(readdirSync(folder).sort()).toHaveLength(2);
+    writeFileSync(join(folder, 'trainer.json'), readFileSync(join(folder, 'trainer.json'), 'utf8').slice(0, 20));
+    expect(() => second.restore(folder)).toThrow(expect.objectContaining({ code: 'TRAINING_CHECKPOINT_INVALID' }) as Error);
   });
 });
