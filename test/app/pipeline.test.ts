@@ -10,7 +10,7 @@ import type { CaptureItem } from '../../src/capture/types.js';
 import { heartFeatures } from '../../src/features/presets.js';
 import type { FeatureWindow } from '../../src/features/types.js';
 import { InferenceService } from '../../src/inference/service.js';
-import type { Frames, Gap, Prediction, StationMessage } from '../../src/protocol/messages.js';
+import type { Gap, Prediction, StationMessage } from '../../src/protocol/messages.js';
 import { checkServerMessage } from '../../src/protocol/validate.js';
 import { HEART_LABELS, writeHeartPackage } from '../support/heart-package.js';
 import { heart } from '../support/sounds.js';
@@ -91,7 +91,7 @@ describe('pipeline', () => {
 
   it('makes display data of every sample once, and only where asked to', async () => {
     const messages = await all(run(from(chunks(0, 5)), { display: true }));
-    const frames: Frames[] = messages.filter((message): message is Frames => message.type === 'frames');
+    const frames = messages.flatMap((message) => (message.type === 'frames' ? [message] : []));
     expect(frames.every((message) => checkServerMessage(message).ok)).toBe(true);
     let nextColumn = 0;
     let nextPair = 0;
