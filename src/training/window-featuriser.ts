@@ -4,34 +4,41 @@
  * Shorter PCM is tiled in the frame domain, as the live path does at the end of a stream: the frames that it has are
  * repeated cyclically, so that no seam rings through the spectrogram.
  */
-import { WindowFeatures, WindowNormaliser, type FeatureParams } from '../features/index.js';
-import { MelTransform } from '../features/mel-transform.js';
+import { WindowFeatures, type FeatureParams } from '../features/index.js';
+import { BATCH_FRAMES, MelKernel } from '../features/kernel/mel-kernel.js';
+import { supportOffsetSamples } from '../features/params.js';
 import { rootMeanSquare } from './augment.js';
 
-/** A function from at least nFft samples at the model's rate to nMels × windowFrames values. Not re-entrant. */
+/** A function from PCM at the model's rate to nMels × windowFrames values. Not re-entrant. */
 export function windowFeaturiser(params: FeatureParams): (pcm: Float32Array) => Float32Array {
   const features = new WindowFeatures(params);
-  const tiled = tiledFeaturiser(params, features.outputLength);
+  const tiled = tiledFeaturiser(params);
   return (pcm) => (pcm.length === features.spanSamples ? features.windowInput(pcm) : tiled(pcm));
 }
 
-function tiledFeaturiser(params: FeatureParams, outputLength: number): (pcm: Float32Array) => Float32Array {
+function tiledFeaturiser(params: FeatureParams): (pcm: Float32Array) => Float32Array {
   const { mel, windowFrames } = params;
-  const transform = new MelTransform(mel);
-  const normaliser = new WindowNormaliser(params);
-  const logPower = new Float32Array(outputLength);
-  const offset = Math.floor((mel.nFft - mel.winLength) / 2);
+  const kernel = new MelKernel(params, windowFrames);
   return (pcm) => {
     const frames = Math.min(windowFrames, 1 + Math.max(0, Math.floor((pcm.length - mel.nFft) / mel.hopLength)));
-    const padded = pcm.length < mel.nFft ? zeroPadded(pcm, mel.nFft) : pcm;
-    for (let t = 0; t < frames; t++) transform.melLogPower(padded, offset + t * mel.hopLength, logPower, t, windowFrames);
-    for (let band = 0; band < outputLength; band += windowFrames) {
-      for (let t = frames; t < windowFrames; t++) logPower[band + t] = logPower[band + t - frames]!;
+    computeFrames(kernel, params, pcm.length < mel.nFft ? zeroPadded(pcm, mel.nFft) : pcm, frames);
+    for (let row = 0; row < kernel.history.length; row += windowFrames) {
+      for (let t = frames; t < windowFrames; t++) kernel.history[row + t] = kernel.history[row + t - frames]!;
     }
-    const output = new Float32Array(outputLength);
-    normaliser.apply(logPower, 0, windowFrames, rootMeanSquare(pcm), output);
-    return output;
+    return kernel.normalise(0, rootMeanSquare(pcm));
   };
+}
+
+function computeFrames(kernel: MelKernel, { mel }: FeatureParams, pcm: Float32Array, frames: number): void {
+  for (let t = 0; t < frames; t += BATCH_FRAMES) {
+    const count = Math.min(BATCH_FRAMES, frames - t);
+    const start = supportOffsetSamples(mel) + t * mel.hopLength;
+    const length = (count - 1) * mel.hopLength + mel.winLength;
+    kernel.input.set(pcm.subarray(start, start + length));
+    // The kernel takes samples in pairs.
+    kernel.input[length] = 0;
+    kernel.frames(count, t);
+  }
 }
 
 function zeroPadded(pcm: Float32Array, length: number): Float32Array {
