@@ -8,12 +8,12 @@ import type { Interval } from './bootstrap.js';
 import { clipWindows } from './clip-windows.js';
 import type { FloorName } from './floors.js';
 import { LABELS } from './label-map.js';
-import { readManifestCsv } from './manifest-csv.js';
+import { openDataset } from './datasets/open-dataset.js';
 import { foldedFloors } from './results.js';
 import { summariseDataset, type ClipPrediction, type DatasetSummary } from './summary.js';
 
 export interface EvaluateOptions {
-  /** Folder that holds manifest.csv and the recordings it names. */
+  /** Folder of recordings in any form that openDataset knows, e.g. with manifest.csv. */
   folder: string;
   /** Folder of the model package. */
   model: string;
@@ -139,15 +139,15 @@ function labelOrder(model: ModelPackage): number[] {
 }
 
 function chosen(options: EvaluateOptions) {
-  const listed = readManifestCsv(options.folder).filter((r) => r.set !== 0);
+  const listed = openDataset(options.folder).recordings.filter((r) => r.set !== 0);
   const names = [...new Set(listed.map((r) => r.dataset))];
   const missing = (options.datasets ?? []).filter((name) => !names.includes(name));
   if (missing.length > 0 || listed.length === 0) {
     throw new StageError({
       code: 'TRAINING_DATASET_MISSING',
       stage: 'training',
-      message: missing.length > 0 ? `${options.folder}/manifest.csv lists no labelled recording of ${missing.join(', ')}` : `${options.folder}/manifest.csv lists no labelled recording`,
-      remedy: names.length > 0 ? `Choose among ${names.join(', ')}.` : 'Fill the label column.',
+      message: missing.length > 0 ? `${options.folder} holds no labelled recording of ${missing.join(', ')}` : `${options.folder} holds no labelled recording`,
+      remedy: names.length > 0 ? `Choose among ${names.join(', ')}.` : 'Give the recordings labels.',
     });
   }
   return names

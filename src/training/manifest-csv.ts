@@ -54,7 +54,7 @@ export function parseManifest(text: string, path: string, folder: string): Recor
     if (file === '') throw invalid(path, line, 'names no file');
     if (seen.has(file)) throw invalid(path, line, `names ${file} a second time`);
     seen.add(file);
-    return { file, path: join(folder, file), dataset, label, sublabel, subject, site, set: setAt(dataset, label, path, line), group: groupOf(dataset, subject, file) };
+    return named(`${path}, line ${line}`, () => makeRecording({ file, dataset, label, sublabel, subject, site }, folder));
   });
   if (recordings.length === 0) throw invalid(path, 1, 'lists no recording');
   return recordings;
@@ -68,12 +68,19 @@ function parseRows(text: string, path: string): string[][] {
   }
 }
 
-function setAt(dataset: string, label: string, path: string, line: number): LabelSet {
+/** What a row (or an adapter of src/training/datasets) says of a recording → the recording. Throws TRAINING_LABEL_UNKNOWN. */
+export function makeRecording(row: Omit<Recording, 'path' | 'set' | 'group'>, folder: string): Recording {
+  const { file, dataset, label, subject } = row;
+  return { ...row, path: join(folder, file), set: labelSet(dataset, label), group: groupOf(dataset, subject, file) };
+}
+
+/** Puts where it happened before an error's message. */
+export function named<T>(where: string, run: () => T): T {
   try {
-    return labelSet(dataset, label);
+    return run();
   } catch (error) {
     if (!(error instanceof StageError)) throw error;
-    throw new StageError({ code: error.code, stage: 'training', message: `${path}, line ${line}: ${error.message}`, remedy: error.remedy, cause: error });
+    throw new StageError({ code: error.code, stage: 'training', message: `${where}: ${error.message}`, remedy: error.remedy, cause: error });
   }
 }
 

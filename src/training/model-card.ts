@@ -1,6 +1,6 @@
 /** The model card (README.md of a package), written from the results: no figure in it is typed by hand. */
 import { DISCLAIMER } from '../common/disclaimer.js';
-import type { Interval } from './bootstrap.js';
+import { figure, FLOOR_TITLES, interval } from './format.js';
 import type { HeartRecipe, StageRecipe } from './recipe.js';
 import type { TrainingResults } from './results.js';
 import type { ClassFigures, DatasetSummary } from './summary.js';
@@ -71,14 +71,14 @@ function recipeSection({ recipe, results }: CardFacts): string {
 function crossValidationSection(results: TrainingResults): string {
   const summary = results.crossValidation;
   const floors = Object.entries(results.floors);
-  const perFold = results.folds.map((fold) => `${number(fold.accuracy)} / ${number(fold.macroF1)} / ${number(fold.auroc)}`).join('; ');
-  const coverage = summary.coverage.map((point) => `${Math.round(point.coverage * 100)} %: ${number(point.accuracy)}`).join(', ');
+  const perFold = results.folds.map((fold) => `${figure(fold.accuracy)} / ${figure(fold.macroF1)} / ${figure(fold.auroc)}`).join('; ');
+  const coverage = summary.coverage.map((point) => `${Math.round(point.coverage * 100)} %: ${figure(point.accuracy)}`).join(', ');
   return [
     `## PASCAL B, cross-validation by subject\n\n${results.folds.length} folds, ${summary.n} clips of ${summary.subjects} subjects; each fold fine-tuned from the same pre-training, which holds no PASCAL B. A clip's probability is the mean over its windows. In brackets: 95 % bootstrap intervals by subject (1000 resamples).`,
-    figuresTable([['**this model**', summary], ...floors.map(([name, floor]) => [`floor: ${floorNames[name] ?? name}`, floor] as const)]),
+    figuresTable([['**this model**', summary], ...floors.map(([name, floor]) => [`floor: ${FLOOR_TITLES[name] ?? name}`, floor] as const)]),
     classTable(summary.classes),
     confusionTable(summary),
-    `Accuracy / macro-F1 / AUROC per fold: ${perFold}. Accuracy among the most confident part: ${coverage}. Expected calibration error ${number(summary.calibrationError)}.`,
+    `Accuracy / macro-F1 / AUROC per fold: ${perFold}. Accuracy among the most confident part: ${coverage}. Expected calibration error ${figure(summary.calibrationError)}.`,
   ].join('\n\n');
 }
 
@@ -90,7 +90,7 @@ function physionetSection(results: TrainingResults): string {
     figuresTable([
       ['**this model**', final],
       ['after pre-training only', pretrained],
-      ...Object.entries(floors ?? {}).map(([name, floor]) => [`floor: ${floorNames[name] ?? name}`, floor] as const),
+      ...Object.entries(floors ?? {}).map(([name, floor]) => [`floor: ${FLOOR_TITLES[name] ?? name}`, floor] as const),
       ...sites,
     ]),
   ].join('\n\n');
@@ -118,8 +118,6 @@ function limitsSection(results: TrainingResults): string {
   ].join('\n');
 }
 
-const floorNames: Record<string, string> = { majority: 'majority', length: 'clip length alone', meanSpectrum: 'mean spectrum, logistic regression' };
-
 function figuresTable(rows: readonly (readonly [string, DatasetSummary])[]): string {
   const line = ([name, s]: readonly [string, DatasetSummary]) =>
     `| ${name} | ${s.n} | ${interval(s.accuracy)} | ${interval(s.balancedAccuracy)} | ${interval(s.macroF1)} | ${interval(s.auroc)} | ${interval(s.macc)} |`;
@@ -134,13 +132,4 @@ function classTable(classes: readonly ClassFigures[]): string {
 function confusionTable({ confusion }: DatasetSummary): string {
   const rows = confusion.counts.map((counts, i) => `| **${confusion.actual[i] ?? ''}** | ${counts.join(' | ')} |`);
   return `| is \\ called | ${confusion.predicted.join(' | ')} |\n|---|${'---|'.repeat(confusion.predicted.length)}\n${rows.join('\n')}`;
-}
-
-/** `.823 [.781, .862]`. */
-function interval(figure: Interval | null): string {
-  return figure === null || Number.isNaN(figure.value) ? '–' : `${number(figure.value)} [${number(figure.low)}, ${number(figure.high)}]`;
-}
-
-function number(value: number): string {
-  return Number.isFinite(value) ? value.toFixed(3).replace(/^0\./, '.') : '–';
 }

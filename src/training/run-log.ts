@@ -9,7 +9,7 @@ export interface TrainingProgress {
   /** Items done and to do in this phase (clips, or windows trained on). */
   done: number;
   total: number;
-  unit: 'clips' | 'windows';
+  unit: 'clips' | 'windows' | 'steps';
   /** Items per second in this process, and seconds to the end of the phase at that pace. */
   perSecond: number;
   etaSeconds: number;

@@ -58,8 +58,11 @@ export interface DatasetSummary {
 }
 
 /** One clip in terms of the data set's classes. */
-interface Item {
+export interface Item {
+  prediction: ClipPrediction;
+  /** Index of its class, −1 where its set overlaps another class. */
   actual: number;
+  /** Index among the classes, or beyond them among the labels that the set has no class for. */
   choice: number;
   confidence: number;
   /** Probability per class. */
@@ -111,6 +114,19 @@ export function summariseDataset(predictions: readonly ClipPrediction[], abnorma
   };
 }
 
+/** Labelled clips in terms of their classes; `names` are the classes, then the labels that the set has no class for. */
+export function judgedItems(predictions: readonly ClipPrediction[]): { classes: number; names: string[]; items: Item[] } {
+  const labelled = predictions.filter((p) => p.set !== 0);
+  const classes = datasetClasses(labelled.map((p) => p.set));
+  return { classes: classes.length, names: [...classes.map(labelSetName), ...uncovered(classes)], items: labelled.map((p) => toItem(p, classes)) };
+}
+
+/** Labels that no class covers. */
+function uncovered(classes: readonly LabelSet[]): string[] {
+  const covered = classes.reduce((all, set) => all | set, 0);
+  return LABELS.filter((_, i) => (covered & (1 << i)) === 0);
+}
+
 /** P(not normal | heart sound) of probabilities in label order. */
 export function abnormalProbability(probabilities: ArrayLike<number>): number {
   const heart = massOf(probabilities, HEART_SOUND);
@@ -138,6 +154,7 @@ function toItem(p: ClipPrediction, classes: readonly LabelSet[]): Item {
   const positiveMass = massOf(p.probabilities, positiveSet);
   const choice = metrics.argMax(masses);
   return {
+    prediction: p,
     actual: classes.indexOf(p.set),
     choice,
     confidence: masses[choice] ?? 0,
@@ -161,8 +178,7 @@ function classFigures(set: LabelSet, index: number, scored: readonly Item[], ove
 }
 
 function confusion(scored: readonly Item[], classes: readonly LabelSet[]): DatasetSummary['confusion'] {
-  const covered = classes.reduce((all, set) => all | set, 0);
-  const others = LABELS.filter((_, i) => (covered & (1 << i)) === 0);
+  const others = uncovered(classes);
   const names = classes.map(labelSetName);
   const counts = metrics.confusionMatrix(actual(scored), choices(scored), classes.length + others.length);
   return { actual: names, predicted: [...names, ...others], counts: counts.slice(0, classes.length) };

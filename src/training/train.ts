@@ -1,5 +1,4 @@
 /** `stethostream train`: from a folder of recordings to a model package, with its cross-validated results on its card. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StageError } from '../common/stage-error.js';
 import { loadAudio, type LoadedAudio, type LoadedRecording } from './audio-cache.js';
@@ -7,7 +6,10 @@ import { divide, type Division } from './division.js';
 import { exportModel, type ExportedModel } from './export-model.js';
 import { finetuneFinal, finetuneFold, pretrain, type HeartContext } from './heart-run.js';
 import { requireEngine } from './learner.js';
-import { readManifestCsv } from './manifest-csv.js';
+import { openDataset, type OpenedDataset } from './datasets/open-dataset.js';
+import { noteEnvironment } from './report/environment.js';
+import { writeReport } from './report/write-report.js';
+import { claimRun } from './run-identity.js';
 import { collectResults, type TrainingResults } from './results.js';
 import { RunLog, writeAtomically, type TrainingProgress } from './run-log.js';
 import { withDefaults, type TrainOptions, type TrainSettings } from './train-options.js';
@@ -25,6 +27,8 @@ export interface TrainResult {
   results: TrainingResults;
   skipped: LoadedAudio['skipped'];
   runFolder: string;
+  /** Paths of report.html and report.json. */
+  report: { html: string; json: string };
 }
 
 /** Trains, cross-validates, exports. Throws StageErrors (stage `training`; docs/errors.md). */
@@ -32,8 +36,11 @@ export async function runTrain(options: TrainOptions, hooks: TrainHooks = {}): P
   const settings = withDefaults(options);
   const log = new RunLog({ folder: settings.run, ...hooks });
   requireEngine();
-  claimRun(settings, log);
-  const { recordings, skipped } = await load(settings, log);
+  const { run, data, seed, recipe, features, spec } = settings;
+  claimRun(run, { data, seed, recipe, features, spec }, log);
+  noteEnvironment(settings.run, settings.command);
+  const dataset = openDataset(settings.data);
+  const { recordings, skipped } = await load(dataset, settings, log);
   const division = divide(recordings, settings.recipe, settings.seed);
   describeDivision(division, settings, log);
   const context: HeartContext = {
@@ -51,35 +58,18 @@ export async function runTrain(options: TrainOptions, hooks: TrainHooks = {}): P
   log.line('results: bootstrap intervals and floors');
   const results = collectResults({ ...phases, final }, division, settings.recipe, settings.features, settings.seed);
   writeAtomically(join(settings.run, 'results.json'), JSON.stringify(results, null, 1));
-  const model = await exportModel(context, settings, division, await loadOthers(settings, log), results);
+  const model = await exportModel(context, settings, division, await loadOthers(dataset, settings, log), results);
+  writeAtomically(join(settings.run, 'model.json'), JSON.stringify(model, null, 1));
+  const report = await writeReport(settings.run);
+  log.line(`report: ${report.html}`);
   log.line(`done: ${model.folder}`);
-  return { model, results, skipped, runFolder: settings.run };
+  return { model, results, skipped, runFolder: settings.run, report: { html: report.html, json: report.json } };
 }
 
-/** A run folder belongs to one set of options: going on with others would mix two runs. */
-function claimRun(settings: TrainSettings, log: RunLog): void {
-  const { run, data, seed, recipe, features, spec } = settings;
-  const identity = JSON.stringify({ data, seed, recipe, features, spec });
-  const file = join(run, 'run.json');
-  if (!existsSync(file)) {
-    mkdirSync(run, { recursive: true });
-    writeAtomically(file, identity);
-    return;
-  }
-  if (readFileSync(file, 'utf8') !== identity) {
-    throw new StageError({
-      code: 'TRAINING_RUN_MISMATCH',
-      stage: 'training',
-      message: `${run} holds a run with other options`,
-      remedy: 'Repeat its options to go on with it, or name another folder with --run.',
-    });
-  }
-  log.line(`going on in ${run}`);
-}
-
-async function load(settings: TrainSettings, log: RunLog): Promise<{ recordings: LoadedRecording[]; skipped: LoadedAudio['skipped'] }> {
+async function load({ recordings, problems }: OpenedDataset, settings: TrainSettings, log: RunLog): Promise<{ recordings: LoadedRecording[]; skipped: LoadedAudio['skipped'] }> {
   const wanted = [...settings.recipe.pretrainDatasets, settings.recipe.targetDataset];
-  const listed = readManifestCsv(settings.data).filter((r) => wanted.includes(r.dataset) && r.set !== 0);
+  for (const { file, message } of problems) log.line(`${file}: ${message}`);
+  const listed = recordings.filter((r) => wanted.includes(r.dataset) && r.set !== 0);
   requireDatasets(listed.map((r) => r.dataset), wanted, settings.data);
   const clock = log.phase('audio', listed.length, 'clips');
   const loaded = await loadAudio(listed, settings.features, {
@@ -91,9 +81,9 @@ async function load(settings: TrainSettings, log: RunLog): Promise<{ recordings:
 }
 
 /** What the folder holds beyond the recipe's data sets: judged by the finished model, never trained on. */
-async function loadOthers(settings: TrainSettings, log: RunLog): Promise<LoadedRecording[]> {
+async function loadOthers({ recordings }: OpenedDataset, settings: TrainSettings, log: RunLog): Promise<LoadedRecording[]> {
   const used = [...settings.recipe.pretrainDatasets, settings.recipe.targetDataset];
-  const listed = readManifestCsv(settings.data).filter((r) => !used.includes(r.dataset) && r.set !== 0);
+  const listed = recordings.filter((r) => !used.includes(r.dataset) && r.set !== 0);
   if (listed.length === 0) return [];
   const clock = log.phase('audio of other sources', listed.length, 'clips');
   return (await loadAudio(listed, settings.features, { onProgress: (done) => clock.update(done) })).recordings;
@@ -105,7 +95,7 @@ function requireDatasets(found: readonly string[], wanted: readonly string[], fo
   throw new StageError({
     code: 'TRAINING_DATASET_MISSING',
     stage: 'training',
-    message: `${join(folder, 'manifest.csv')} lists no labelled recording of ${missing.join(', ')}`,
+    message: `${folder} holds no labelled recording of ${missing.join(', ')}`,
     remedy: `The recipe heart needs the data sets ${wanted.join(', ')} (column dataset).`,
   });
 }

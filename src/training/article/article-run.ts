@@ -1,0 +1,339 @@
+/**
+ * `stethostream train --preset article`: the recipe of the article that this project started from, whole.
+ *
+ * Mel spectrograms of whole clips as pictures, ResNet-34 (from ImageNet where weights are given), 70:30 split, batch 4,
+ * learning-rate finder, frozen body with learning batch norm, one-cycle with Adam, optionally the body freed with
+ * discriminative rates; then error rate, confusion, losses and the report. Every phase's result is on disk, so a killed
+ * run goes on to the same end.
+ */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { StageError } from '../../common/stage-error.js';
+import type { ResNetSpec } from '../../inference/resnet34.js';
+import { readSafetensors, writeSafetensors } from '../../inference/safetensors.js';
+import { loadAudio, type LoadedAudio, type LoadedRecording } from '../audio-cache.js';
+import { openDataset } from '../datasets/open-dataset.js';
+import { findLearningRate, oneCycle, type FinderPoint } from '../engine/schedule.js';
+import { discardCheckpoint, runStage, type CurvePoint } from '../fit.js';
+import { LABELS, labelSetName, type LabelSet } from '../label-map.js';
+import { requireEngine } from '../learner.js';
+import { noteEnvironment } from '../report/environment.js';
+import type { EpochFigures } from '../report/report-data.js';
+import { writeReport } from '../report/write-report.js';
+import { floorSummaries } from '../results.js';
+import { RunLog, writeAtomically, type TrainingProgress } from '../run-log.js';
+import { claimRun } from '../run-identity.js';
+import { groupHoldout, randomHoldout, type Split } from '../splits.js';
+import { datasetClasses, summariseDataset, type ClipPrediction } from '../summary.js';
+import { NO_PACKAGE, type ArticleResults, type FinderResult } from './article-results.js';
+import { clipPicture } from './images.js';
+import { PictureBatches, PictureLearner, type PictureItem } from './image-learner.js';
+import { articleNetwork, articleSettings, type ArticleOptions, type ArticleSettings } from './options.js';
+import { readStartWeights } from './start-weights.js';
+
+export interface ArticleHooks {
+  /** A line for the log. */
+  onLine?: (line: string) => void;
+  onProgress?: (progress: TrainingProgress) => void;
+}
+
+export interface ArticleResult {
+  results: ArticleResults;
+  /** Final weights, torchvision's names; its metadata names labels and image size. */
+  weights: string;
+  report: { html: string; json: string };
+  skipped: LoadedAudio['skipped'];
+  runFolder: string;
+}
+
+/** Throws StageErrors (stage `training`; docs/errors.md). */
+export async function runArticle(options: ArticleOptions, hooks: ArticleHooks = {}): Promise<ArticleResult> {
+  const settings = articleSettings(options);
+  const log = new RunLog({ folder: settings.run, ...hooks });
+  requireEngine();
+  const { command, run, checkpointEverySteps: _every, ...identity } = settings;
+  claimRun(run, { preset: 'article', ...identity }, log);
+  noteEnvironment(run, command);
+  const { recordings, skipped } = await load(settings, log);
+  const classes = datasetClasses(recordings.map((r) => r.set));
+  const split = divide(recordings, classes, settings);
+  const spec = articleNetwork(settings, classes.length);
+  const job: Job = { settings, log, recordings, classes, split: split.split, learner: new PictureLearner(spec, classes, settings), pictures: pictures(recordings, settings, log) };
+  try {
+    const start = await startFrom(job, spec);
+    const trained = await train(job);
+    const results = await judge(job, { ...trained, start, split });
+    writeAtomically(join(run, 'results.json'), JSON.stringify(results, null, 1));
+    const weights = await writeWeights(job, results);
+    const report = await writeReport(run, { command });
+    log.line(NO_PACKAGE);
+    log.line(`done: error rate ${(100 * results.errorRate).toFixed(1)} %; weights ${weights}; report ${report.html}`);
+    return { results, weights, report: { html: report.html, json: report.json }, skipped, runFolder: run };
+  } finally {
+    job.learner.trainer.dispose();
+  }
+}
+
+interface Job {
+  settings: ArticleSettings;
+  log: RunLog;
+  recordings: LoadedRecording[];
+  classes: LabelSet[];
+  split: Split;
+  learner: PictureLearner;
+  pictures: PictureItem[];
+}
+
+async function load(settings: ArticleSettings, log: RunLog): Promise<LoadedAudio> {
+  const { recordings, problems } = openDataset(settings.data);
+  const names = [...new Set(recordings.filter((r) => r.set !== 0).map((r) => r.dataset))];
+  const dataset = settings.dataset ?? (names.includes('pascal-b') ? 'pascal-b' : names.length === 1 ? names[0] : undefined);
+  if (dataset === undefined || !names.includes(dataset)) {
+    throw trainingError('TRAINING_DATASET_MISSING', `${settings.data} holds labelled recordings of ${names.join(', ') || 'no data set'}${settings.dataset ? `, not of ${settings.dataset}` : ''}`, 'Choose one of them with --dataset.');
+  }
+  const renamed = problems.filter((problem) => problem.code === 'NAME_MISMATCH').length;
+  if (renamed > 0) log.line(`${renamed} names in the list differ from the files on disk; they were matched`);
+  for (const { file, message } of problems.filter((problem) => problem.code !== 'NAME_MISMATCH')) log.line(`${file}: ${message}`);
+  const listed = recordings.filter((r) => r.dataset === dataset && r.set !== 0);
+  const clock = log.phase('audio', listed.length, 'clips');
+  const loaded = await loadAudio(listed, settings.features, {
+    onProgress: (done) => clock.update(done),
+    onSkip: ({ file, code, reason }) => log.line(`skipped ${file}: ${code}: ${reason}`),
+  });
+  log.line(`audio: ${loaded.recordings.length} recordings of ${dataset}, ${loaded.skipped.length} skipped`);
+  return loaded;
+}
+
+interface Divided {
+  split: Split;
+  sharedSubjects: number;
+  validationSubjects: number;
+}
+
+/** Throws TRAINING_CLASS_MISSING: what would spoil the run later is known at its start. */
+function divide(recordings: readonly LoadedRecording[], classes: readonly LabelSet[], { split: kind, validationShare, seed, batchSize }: ArticleSettings): Divided {
+  const split =
+    kind === 'random' ? randomHoldout(recordings.length, validationShare, seed) : groupHoldout(recordings.map((r) => ({ group: r.group, stratum: r.label })), validationShare, seed);
+  const setsOf = (indices: readonly number[]) => new Set(indices.map((i) => recordings[i]?.set));
+  const [trained, judged] = [setsOf(split.training), setsOf(split.validation)];
+  const absent = classes.find((set) => !trained.has(set) || !judged.has(set));
+  if (classes.length < 2) throw trainingError('TRAINING_CLASS_MISSING', 'the readable, labelled recordings have fewer than two classes', 'Add recordings of another class, or correct the labels.');
+  if (absent !== undefined) {
+    throw trainingError('TRAINING_CLASS_MISSING', `the class "${labelSetName(absent)}" is not on both sides of the ${kind} split (seed ${seed})`, 'Add recordings of more subjects, or choose another seed or validation share.');
+  }
+  if (split.training.length < batchSize) {
+    throw trainingError('TRAINING_OPTION_INVALID', `${split.training.length} recordings to train on do not fill a batch of ${batchSize}`, 'Ask for a smaller --batch-size.');
+  }
+  const groups = (indices: readonly number[]) => new Set(indices.map((i) => recordings[i]?.group));
+  const [left, right] = [groups(split.training), groups(split.validation)];
+  return { split, sharedSubjects: [...right].filter((group) => left.has(group)).length, validationSubjects: right.size };
+}
+
+function pictures(recordings: readonly LoadedRecording[], settings: ArticleSettings, log: RunLog): PictureItem[] {
+  const clock = log.phase('pictures', recordings.length, 'clips');
+  return recordings.map((recording, i) => {
+    clock.update(i + 1);
+    return { picture: clipPicture(recording.pcm, settings.features), set: recording.set };
+  });
+}
+
+/** Loads the start weights; says in words what the network starts from. */
+async function startFrom({ settings, learner, log }: Job, spec: ResNetSpec): Promise<string> {
+  if (settings.weights === null) {
+    log.line('start: random weights (no --weights given), so the body is not frozen unless asked for');
+    return 'random weights';
+  }
+  const start = await readStartWeights(settings.weights, spec);
+  learner.trainer.loadStateDict(start.state);
+  const share = ((100 * start.taken) / start.all).toFixed(0);
+  const text = `${settings.weights} (${share} % of the network's values; stem summed to one channel${start.missing.length > 2 ? '; missing blocks start as identity' : ''})`;
+  log.line(`start: ${text}`);
+  return text;
+}
+
+interface Trained {
+  finder: FinderResult | null;
+  epochs: EpochFigures[];
+  curves: Record<string, CurvePoint[]>;
+  seconds: number;
+}
+
+async function train(job: Job): Promise<Trained> {
+  const { settings, learner } = job;
+  const finder = settings.finderSteps > 0 ? find(job) : null;
+  const peak = settings.learningRate === 'auto' ? Math.max(1e-4, Math.min(1e-2, finder?.suggestion ?? 1e-3)) : settings.learningRate;
+  learner.trainer.setFrozen(settings.freeze);
+  const first = await runPhase(job, { name: settings.freeze ? 'frozen' : 'whole', number: 1, epochs: settings.epochs, peak });
+  const phases = [first];
+  if (settings.unfreezeEpochs > 0) {
+    learner.trainer.setFrozen(false);
+    learner.trainer.setRates(discriminativeRate);
+    // Half the rate for the head, as fastai's fine_tune has it.
+    phases.push(await runPhase(job, { name: 'unfrozen', number: 2, epochs: settings.unfreezeEpochs, peak: peak / 2 }));
+  }
+  return {
+    finder: finder ? { ...finder, used: peak } : null,
+    epochs: phases.flatMap((phase) => phase.epochs),
+    curves: Object.fromEntries(phases.map((phase) => [phase.name, phase.curve])),
+    seconds: phases.reduce((sum, phase) => sum + phase.seconds, 0),
+  };
+}
+
+/** fastai's three groups of a ResNet, a factor of ten apart: stem and stages 1–2, stages 3–4, head. */
+export function discriminativeRate(name: string): number {
+  if (name.startsWith('fc.')) return 1;
+  return /^layer[34]\./.test(name) ? 0.1 : 0.01;
+}
+
+/** The finder on the start weights, which are put back afterwards; done once per run. */
+function find({ settings, learner, log, pictures: items, split }: Job): { points: FinderPoint[]; suggestion: number } {
+  const file = join(settings.run, 'finder.json');
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as { points: FinderPoint[]; suggestion: number };
+  const { finderSteps, batchSize, imageSize, seed } = settings;
+  const batches = new PictureBatches(split.training.map((i) => items[i] as PictureItem), { batchSize, imageSize, seed: seed + 7 });
+  const clock = log.phase('learning-rate finder', finderSteps, 'steps');
+  const before = learner.trainer.stateDict({ ema: false });
+  learner.trainer.setFrozen(settings.freeze);
+  let step = 0;
+  const found = findLearningRate(
+    (learningRate) => {
+      const loss = learner.step(batches.batch(step), { learningRate, beta1: 0.95 });
+      clock.update(++step, loss);
+      return loss;
+    },
+    { steps: finderSteps },
+  );
+  learner.trainer.loadStateDict(before);
+  log.line(`learning-rate finder: suggestion ${found.suggestion.toExponential(2)} after ${found.points.length} steps`);
+  writeAtomically(file, JSON.stringify(found));
+  return found;
+}
+
+interface Phase {
+  name: string;
+  number: number;
+  epochs: number;
+  peak: number;
+}
+
+interface PhaseResult {
+  name: string;
+  epochs: EpochFigures[];
+  curve: CurvePoint[];
+  seconds: number;
+}
+
+/** One one-cycle over so many epochs; the validation clips are judged after each. */
+async function runPhase(job: Job, { name, number, epochs, peak }: Phase): Promise<PhaseResult> {
+  const { settings, learner, log, pictures: items, split } = job;
+  const folder = join(settings.run, name);
+  const resultFile = join(folder, 'result.json');
+  const weightsFile = join(folder, 'weights.safetensors');
+  if (existsSync(resultFile)) {
+    learner.trainer.loadStateDict((await readSafetensors(weightsFile)).tensors);
+    return JSON.parse(readFileSync(resultFile, 'utf8')) as PhaseResult;
+  }
+  mkdirSync(folder, { recursive: true });
+  learner.trainer.resetOptimizer();
+  const { batchSize, imageSize, seed, checkpointEverySteps } = settings;
+  const batches = new PictureBatches(split.training.map((i) => items[i] as PictureItem), { batchSize, imageSize, seed: seed * 1000 + number });
+  const steps = epochs * batches.stepsPerEpoch;
+  const epochsFile = join(folder, 'epochs.json');
+  const done = existsSync(epochsFile) ? (JSON.parse(readFileSync(epochsFile, 'utf8')) as EpochFigures[]) : [];
+  log.line(`${name}: ${split.training.length} clips, ${epochs} epochs of ${batches.stepsPerEpoch} steps of ${batchSize}, peak learning rate ${peak.toExponential(2)}`);
+  let progress: { curve: CurvePoint[]; seconds: number } = { curve: [], seconds: 0 };
+  for (let epoch = done.length; epoch < epochs; epoch++) {
+    const before = progress.seconds;
+    progress = await runStage(learner, {
+      name: `${name}, epoch ${epoch + 1} of ${epochs}`,
+      folder,
+      steps: (epoch + 1) * batches.stepsPerEpoch,
+      batchSize,
+      schedule: oneCycle({ steps, maxLearningRate: peak }),
+      batch: (step) => batches.batch(step),
+      checkpointEverySteps,
+      log,
+    });
+    done.push({ phase: name, epoch: epoch + 1, ...validate(job, `${name}: judging epoch ${epoch + 1}`), trainingLoss: progress.curve.at(-1)?.loss ?? NaN, seconds: progress.seconds - before });
+    writeAtomically(epochsFile, JSON.stringify(done));
+    const { trainingLoss, validationLoss, errorRate } = done[done.length - 1] as EpochFigures;
+    log.line(`${name}: epoch ${epoch + 1} of ${epochs}: training loss ${trainingLoss.toFixed(4)}, validation loss ${validationLoss.toFixed(4)}, error rate ${(100 * errorRate).toFixed(1)} %`);
+  }
+  if (progress.curve.length === 0) progress = await lastProgress(job, folder, name, steps, batches);
+  const result: PhaseResult = { name, epochs: done, curve: progress.curve, seconds: progress.seconds };
+  await writeSafetensors(weightsFile, learner.trainer.stateDict({ ema: false }));
+  writeAtomically(resultFile, JSON.stringify(result));
+  discardCheckpoint(folder);
+  return result;
+}
+
+/** Killed between the last epoch's figures and the phase's result: the checkpoint holds the rest. */
+function lastProgress({ learner, settings, log }: Job, folder: string, name: string, steps: number, batches: PictureBatches) {
+  const { batchSize, checkpointEverySteps } = settings;
+  return runStage(learner, { name, folder, steps, batchSize, schedule: () => ({ learningRate: 0, beta1: 0.9 }), batch: (step) => batches.batch(step), checkpointEverySteps, log });
+}
+
+/** Loss and error rate on the validation clips. */
+function validate(job: Job, phase: string): { validationLoss: number; errorRate: number } {
+  const { classes, pictures: items, split } = job;
+  const judged = probabilitiesOf(job, phase);
+  let [loss, wrong] = [0, 0];
+  split.validation.forEach((index, row) => {
+    const p = judged[row] as Float32Array;
+    const actual = classes.indexOf((items[index] as PictureItem).set);
+    loss -= Math.log(Math.max(1e-12, p[actual] ?? 0)) / split.validation.length;
+    if (p.some((value) => value > (p[actual] ?? 0))) wrong++;
+  });
+  return { validationLoss: loss, errorRate: wrong / split.validation.length };
+}
+
+function probabilitiesOf({ learner, pictures: items, split, log }: Job, phase: string): Float32Array[] {
+  const clock = log.phase(phase, split.validation.length, 'clips');
+  return learner.probabilities(split.validation.map((i) => (items[i] as PictureItem).picture), (done) => clock.update(done));
+}
+
+async function judge(job: Job, { split: divided, start, finder, epochs, curves, seconds }: Trained & { split: Divided; start: string }): Promise<ArticleResults> {
+  const { settings, log, recordings, classes, split } = job;
+  const predictions = toPredictions(job, probabilitiesOf(job, 'judging the validation clips'));
+  log.line('results: bootstrap intervals and floors');
+  const summary = summariseDataset(predictions, 0.5, settings.seed);
+  return {
+    preset: 'article',
+    dataset: recordings[0]?.dataset ?? '',
+    classes: classes.map(labelSetName),
+    split: { kind: settings.split, training: split.training.length, validation: split.validation.length, sharedSubjects: divided.sharedSubjects, validationSubjects: divided.validationSubjects },
+    start,
+    frozen: settings.freeze,
+    finder,
+    epochs,
+    curves,
+    secondsTrained: seconds,
+    errorRate: 1 - summary.accuracy.value,
+    summary,
+    floors: floorSummaries(recordings, [split], settings.features, settings.seed),
+    predictions,
+  };
+}
+
+/** A class's probability is put on its lowest label. */
+function toPredictions({ recordings, classes, split }: Job, judged: readonly Float32Array[]): ClipPrediction[] {
+  return split.validation.map((index, row) => {
+    const { file, dataset, site, group, label, set, durationS } = recordings[index] as LoadedRecording;
+    const probabilities = LABELS.map((_, bit) => {
+      const k = classes.findIndex((members) => 31 - Math.clz32(members & -members) === bit);
+      return k < 0 ? 0 : (judged[row]?.[k] ?? 0);
+    });
+    return { file, dataset, site, group, label, set, durationS, windows: 1, probabilities };
+  });
+}
+
+async function writeWeights({ settings, learner }: Job, results: ArticleResults): Promise<string> {
+  const file = join(settings.run, 'weights.safetensors');
+  const metadata = { preset: 'article', labels: results.classes.join(','), imageSize: String(settings.imageSize), start: results.start };
+  await writeSafetensors(file, learner.trainer.stateDict({ ema: false }), { metadata });
+  return file;
+}
+
+function trainingError(code: string, message: string, remedy: string): StageError {
+  return new StageError({ code, stage: 'training', message, remedy });
+}

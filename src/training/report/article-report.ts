@@ -1,0 +1,57 @@
+/** The report of the recipe `article`, from what its run left. */
+import { DISCLAIMER } from '../../common/disclaimer.js';
+import { NO_PACKAGE, type ArticleResults } from '../article/article-results.js';
+import { readEnvironment } from './environment.js';
+import { reportPart, type ReportData } from './report-data.js';
+
+/** @param identity run.json. @param results results.json. */
+export function articleReport(folder: string, identity: Record<string, unknown>, results: unknown, command: string): ReportData {
+  const found = results as ArticleResults;
+  const seed = Number(identity['seed']);
+  const environment = readEnvironment(folder, command);
+  const { data, features, network, preset: _preset, ...recipe } = identity;
+  return {
+    schema: 'stethostream-report/1',
+    title: `Training report: article, ${found.dataset}`,
+    disclaimer: DISCLAIMER,
+    lead:
+      `ResNet-34 on mel spectrograms of whole clips as pictures of ${String(identity['imageSize'])} × ${String(identity['imageSize'])} pixels, started from ${found.start}. ` +
+      `${found.split.training} clips to train on, ${found.split.validation} to judge, split ${found.split.kind === 'random' ? 'at random' : 'by subject'}. Error rate ${(100 * found.errorRate).toFixed(1)} %.`,
+    parts: [
+      reportPart(found.predictions, {
+        name: 'validation',
+        title: `Validation clips of ${found.dataset}`,
+        note: splitNote(found),
+        floors: found.floors,
+        summary: found.summary,
+        abnormalThreshold: 0.5,
+        seed,
+      }),
+    ],
+    curves: Object.entries(found.curves).map(([name, points]) => ({ title: `Training loss, ${name === 'frozen' ? 'body frozen' : name === 'unfrozen' ? 'body freed' : 'whole network'}`, series: { [name]: points } })),
+    epochs: found.epochs,
+    finder: found.finder,
+    notes: [
+      NO_PACKAGE,
+      'Pictures of whole clips show how long a clip is, and length alone tells labels of PASCAL B apart (see the floor): part of any result here may be length.',
+      ...(found.frozen ? ['Body frozen: convolutions kept their weights while batch norm and the head learnt.'] : []),
+    ],
+    again: {
+      command: environment.command || command,
+      seed,
+      data: String(data),
+      runFolder: folder,
+      modelFolder: null,
+      secondsTrained: found.secondsTrained,
+      recipe,
+      features,
+      network,
+      environment,
+    },
+  };
+}
+
+function splitNote({ split }: ArticleResults): string {
+  if (split.kind === 'subject') return 'No subject is on both sides of the split.';
+  return `Split at random, as in the article: ${split.sharedSubjects} of the ${split.validationSubjects} subjects to be judged were also trained on, so these figures are too good.`;
+}

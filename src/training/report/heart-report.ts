@@ -1,0 +1,86 @@
+/** The report of the recipe `heart`, from what its run left. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DISCLAIMER } from '../../common/disclaimer.js';
+import type { ExportedModel } from '../export-model.js';
+import type { HeartRecipe } from '../recipe.js';
+import type { TrainingResults } from '../results.js';
+import { readEnvironment } from './environment.js';
+import { reportPart, type ReportData, type ReportPart } from './report-data.js';
+
+/** @param identity run.json. @param results results.json. */
+export function heartReport(folder: string, identity: Record<string, unknown>, results: unknown, command: string): ReportData {
+  const found = results as TrainingResults;
+  const recipe = identity['recipe'] as HeartRecipe;
+  const seed = Number(identity['seed']);
+  const environment = readEnvironment(folder, command);
+  const model = readModel(folder);
+  const { pretrain = [], ...finetuning } = found.curves;
+  const { temperature, unknownBelow, abnormal } = found.calibration;
+  return {
+    schema: 'stethostream-report/1',
+    title: `Training report: heart${model ? `, ${model.name} ${model.version}` : ''}`,
+    disclaimer: DISCLAIMER,
+    lead:
+      `ResNet-34 on log-mel windows of 3 s: pre-trained on ${recipe.pretrainDatasets.join(' and ')}, fine-tuned and cross-validated by subject on ${recipe.targetDataset} (${recipe.folds} folds). ` +
+      'A clip’s probability is the mean over its windows. The settings were fixed before any fold was looked at.',
+    parts: [crossValidation(found, recipe, seed), heldOut(found, seed)],
+    curves: [
+      { title: 'Pre-training', series: { pretrain } },
+      { title: 'Fine-tuning: each fold and the final model', series: finetuning },
+    ],
+    epochs: [],
+    finder: null,
+    notes: [
+      `Calibration: probabilities = softmax(logits / ${temperature.toFixed(3)}); below a confidence of ${unknownBelow.toFixed(3)} a label is "unknown"; P(not normal | heart sound) of at least ${abnormal.toFixed(3)} counts as abnormal. All three were set on out-of-fold predictions (the last also on a part of PhysioNet kept for it), so figures at the thresholds are slightly optimistic.`,
+      `Artifacts kept out of pre-training and folds: ${found.artifacts.recognised} of ${found.artifacts.judgements} judgements said artifact; ${found.artifacts.falseAlarms} of ${found.artifacts.heartJudgements} judgements of heart sounds of the same days did.`,
+      ...(model ? [`The package on ONNX Runtime (fp16 weights) differs from the training weights by at most ${model.largestDifference.toExponential(1)} in a held-out clip's probability.`] : []),
+      'Threads add numbers in no fixed order, so a repeated run comes close but not to the bit, unless it runs on the same machine with as many threads.',
+    ],
+    again: {
+      command: environment.command || command,
+      seed,
+      data: String(identity['data']),
+      runFolder: folder,
+      modelFolder: model?.folder ?? null,
+      secondsTrained: found.secondsTrained,
+      recipe,
+      features: identity['features'],
+      network: identity['spec'],
+      environment,
+    },
+  };
+}
+
+function crossValidation(results: TrainingResults, recipe: HeartRecipe, seed: number): ReportPart {
+  const folds = results.folds.map((fold, i) => `${i + 1}: ${[fold.accuracy, fold.macroF1, fold.auroc].map((v) => (typeof v === 'number' ? v.toFixed(3) : '–')).join(' / ')}`).join('; ');
+  return reportPart(results.predictions.crossValidation, {
+    name: 'cross-validation',
+    title: `${recipe.targetDataset}, cross-validation by subject`,
+    note: `Each clip is judged once, by a model that saw no recording of its subject. Accuracy / macro-F1 / AUROC per fold: ${folds}.`,
+    floors: results.floors,
+    summary: results.crossValidation,
+    abnormalThreshold: results.calibration.abnormal,
+    seed,
+  });
+}
+
+function heldOut(results: TrainingResults, seed: number): ReportPart {
+  const { final, pretrained, perSite, floors } = results.physionet;
+  return reportPart(results.predictions.physionet, {
+    name: 'held-out',
+    title: 'Held-out recordings of the pre-training sets',
+    note: 'Recordings that no training saw. PhysioNet 2016 never published patient ids: each recording counts as its own subject, so intervals are too narrow and a patient may be on both sides. The pooled figure is dominated by the largest site.',
+    floors,
+    others: { 'after pre-training only': pretrained },
+    bySite: perSite,
+    summary: final,
+    abnormalThreshold: results.calibration.abnormal,
+    seed,
+  });
+}
+
+function readModel(folder: string): ExportedModel | null {
+  const file = join(folder, 'model.json');
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as ExportedModel) : null;
+}

@@ -1,0 +1,180 @@
+/** What a report says, apart from its looks: report.json is this. */
+import type { CurvePoint } from '../fit.js';
+import type { FinderPoint } from '../engine/schedule.js';
+import type { FloorName } from '../floors.js';
+import { judgedItems, massOf, summariseDataset, type ClipPrediction, type DatasetSummary, type Item } from '../summary.js';
+import type { RunEnvironment } from './environment.js';
+
+export interface ReportData {
+  schema: 'stethostream-report/1';
+  title: string;
+  /** What was trained and how it was judged. */
+  lead: string;
+  /** True: not for any diagnosis, shown on top. */
+  disclaimer: string;
+  parts: ReportPart[];
+  /** Learning curves, one chart each. */
+  curves: { title: string; series: Record<string, CurvePoint[]> }[];
+  /** Figures after each epoch, where the recipe has epochs. */
+  epochs: EpochFigures[];
+  finder: { points: FinderPoint[]; suggestion: number; used: number } | null;
+  notes: string[];
+  again: Again;
+}
+
+/** One set of clips that was judged. */
+export interface ReportPart {
+  name: string;
+  title: string;
+  note: string;
+  summary: DatasetSummary;
+  floors: Partial<Record<FloorName, DatasetSummary>> | null;
+  /** Further rows of the table of figures. */
+  others: Record<string, DatasetSummary>;
+  bySite: Record<string, DatasetSummary>;
+  confused: Confusion[];
+  subjects: SubjectFigures[];
+  topLosses: ClipLoss[];
+  /** Some clips in the order of a seed, rightly or wrongly judged: "results on a batch". */
+  samples: ClipLoss[];
+  predictions: ClipPrediction[];
+}
+
+export interface EpochFigures {
+  phase: string;
+  epoch: number;
+  trainingLoss: number;
+  validationLoss: number;
+  errorRate: number;
+  seconds: number;
+}
+
+/** A pair of classes that is mixed up. */
+export interface Confusion {
+  actual: string;
+  called: string;
+  count: number;
+  /** Of all clips of the actual class. */
+  share: number;
+}
+
+export interface SubjectFigures {
+  subject: string;
+  clips: number;
+  right: number;
+  meanLoss: number;
+}
+
+export interface ClipLoss {
+  file: string;
+  site: string;
+  subject: string;
+  actual: string;
+  called: string;
+  /** Probability of what it was called. */
+  confidence: number;
+  /** −ln of the probability of the actual class. */
+  loss: number;
+}
+
+/** Everything that repeats the run. */
+export interface Again {
+  command: string;
+  seed: number;
+  data: string;
+  runFolder: string;
+  modelFolder: string | null;
+  secondsTrained: number;
+  recipe: unknown;
+  features: unknown;
+  network: unknown;
+  environment: RunEnvironment;
+}
+
+export interface PartOptions {
+  name: string;
+  title: string;
+  note: string;
+  floors: Partial<Record<FloorName, DatasetSummary>> | null;
+  others?: Record<string, DatasetSummary>;
+  abnormalThreshold: number;
+  seed: number;
+  /** Already computed, where there is one. */
+  summary?: DatasetSummary;
+  bySite?: Record<string, DatasetSummary>;
+}
+
+const TOP = 12;
+
+/** All that a report says of one set of predictions. */
+export function reportPart(predictions: readonly ClipPrediction[], options: PartOptions): ReportPart {
+  const { name, title, note, floors, others = {}, abnormalThreshold, seed } = options;
+  const { names, items } = judgedItems(predictions);
+  const scored = items.filter((item) => item.actual >= 0);
+  const losses = scored.map((item) => clipLoss(item, names)).sort((a, b) => b.loss - a.loss);
+  return {
+    name,
+    title,
+    note,
+    floors,
+    others,
+    summary: options.summary ?? summariseDataset(predictions, abnormalThreshold, seed),
+    bySite: options.bySite ?? siteSummaries(predictions, abnormalThreshold, seed),
+    confused: mostConfused(scored, names),
+    subjects: subjectFigures(losses),
+    topLosses: losses.slice(0, TOP),
+    samples: evenly([...losses].sort((a, b) => (a.file < b.file ? -1 : 1)), TOP),
+    predictions: [...predictions],
+  };
+}
+
+/** Figures per site, where there are several. */
+function siteSummaries(predictions: readonly ClipPrediction[], abnormalThreshold: number, seed: number): Record<string, DatasetSummary> {
+  const sites = [...new Set(predictions.map((p) => p.site))].filter(Boolean).sort();
+  if (sites.length < 2) return {};
+  return Object.fromEntries(sites.map((site) => [site, summariseDataset(predictions.filter((p) => p.site === site), abnormalThreshold, seed)]));
+}
+
+function clipLoss(item: Item, names: readonly string[]): ClipLoss {
+  const { file, site, group, set, probabilities } = item.prediction;
+  return {
+    file,
+    site,
+    subject: group.includes('|file:') ? '' : group.slice(group.indexOf('|') + 1),
+    actual: names[item.actual] ?? '',
+    called: names[item.choice] ?? '',
+    confidence: item.confidence,
+    loss: -Math.log(Math.max(1e-12, massOf(probabilities, set))),
+  };
+}
+
+function mostConfused(scored: readonly Item[], names: readonly string[]): Confusion[] {
+  const counts = new Map<string, Confusion>();
+  for (const { actual, choice } of scored) {
+    if (actual === choice) continue;
+    const key = `${actual} ${choice}`;
+    const total = scored.filter((item) => item.actual === actual).length;
+    const entry = counts.get(key) ?? { actual: names[actual] ?? '', called: names[choice] ?? '', count: 0, share: 0 };
+    counts.set(key, { ...entry, count: entry.count + 1, share: (entry.count + 1) / total });
+  }
+  return [...counts.values()].sort((a, b) => b.count - a.count);
+}
+
+/** Those with the largest mean loss first; clips without a subject are left out. */
+function subjectFigures(losses: readonly ClipLoss[]): SubjectFigures[] {
+  const bySubject = new Map<string, ClipLoss[]>();
+  for (const clip of losses) if (clip.subject !== '') bySubject.set(clip.subject, [...(bySubject.get(clip.subject) ?? []), clip]);
+  return [...bySubject]
+    .map(([subject, clips]) => ({
+      subject,
+      clips: clips.length,
+      right: clips.filter((clip) => clip.actual === clip.called).length,
+      meanLoss: clips.reduce((sum, clip) => sum + clip.loss, 0) / clips.length,
+    }))
+    .sort((a, b) => b.meanLoss - a.meanLoss);
+}
+
+function evenly<T>(items: readonly T[], count: number): T[] {
+  if (items.length <= count) return [...items];
+  return Array.from({ length: count }, (_, i) => items[Math.floor(((i + 0.5) * items.length) / count)] as T);
+}

@@ -1,0 +1,64 @@
+/** report.html and report.json of a run: at its end, or later from its folder. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { StageError } from '../../common/stage-error.js';
+import type { FeatureParams } from '../../features/index.js';
+import { loadAudio } from '../audio-cache.js';
+import { openDataset } from '../datasets/open-dataset.js';
+import { writeAtomically } from '../run-log.js';
+import { articleReport } from './article-report.js';
+import { clipMedia, type ClipMedia } from './clip-media.js';
+import { heartReport } from './heart-report.js';
+import { reportHtml } from './html.js';
+import type { ReportData } from './report-data.js';
+
+export interface WrittenReport {
+  html: string;
+  json: string;
+  data: ReportData;
+}
+
+/** Clips with picture and sound in one report: each takes about 130 kB. */
+const MAX_MEDIA = 12;
+
+/**
+ * Writes (or writes again) the report of a finished run.
+ * @param command the command line, where the run's own note of it is missing.
+ * @throws StageError TRAINING_RUN_UNFINISHED when the folder holds no results.
+ */
+export async function writeReport(runFolder: string, { command = '' }: { command?: string } = {}): Promise<WrittenReport> {
+  const folder = resolve(runFolder);
+  const [identity, results] = ['run.json', 'results.json'].map((name) => readJson(folder, name)) as [Record<string, unknown>, unknown];
+  const data = identity['preset'] === 'article' ? articleReport(folder, identity, results, command) : heartReport(folder, identity, results, command);
+  const html = reportHtml(data, await mediaOf(data));
+  writeAtomically(join(folder, 'report.html'), html);
+  writeAtomically(join(folder, 'report.json'), JSON.stringify(data, null, 1));
+  return { html: join(folder, 'report.html'), json: join(folder, 'report.json'), data };
+}
+
+function readJson(folder: string, name: string): unknown {
+  const file = join(folder, name);
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
+  throw new StageError({
+    code: 'TRAINING_RUN_UNFINISHED',
+    stage: 'training',
+    message: `${file} does not exist`,
+    remedy: 'Name the folder of a finished run, or give its command again: it goes on where it was.',
+  });
+}
+
+/** Picture and sound of the largest losses, shared evenly over the parts; none where the recordings are gone. */
+async function mediaOf(data: ReportData): Promise<Map<string, ClipMedia>> {
+  const perPart = Math.floor(MAX_MEDIA / Math.max(1, data.parts.length));
+  const wanted = new Set(data.parts.flatMap((part) => part.topLosses.slice(0, perPart).map((clip) => clip.file)));
+  const params = data.again.features as FeatureParams;
+  try {
+    const listed = openDataset(data.again.data).recordings.filter((r) => wanted.has(r.file));
+    const { recordings } = await loadAudio(listed, params);
+    return new Map(recordings.map((recording) => [recording.file, clipMedia(recording, params)]));
+  } catch (error) {
+    // The recordings may lie elsewhere by now: the figures are still worth a report.
+    if (error instanceof StageError) return new Map();
+    throw error;
+  }
+}
