@@ -21,19 +21,34 @@ interface Description extends Partial<CheckpointState> {
 const STATE_FILE = 'trainer.json';
 const isArrays = (name: string) => /^trainer.*\.bin$/.test(name);
 
+/** An array of the checkpoint; fetched one by one, since all together are 340 MB. */
+export interface Stored {
+  length: number;
+  get: () => Float32Array;
+  set: (values: Float32Array) => void;
+}
+
 /** Writes a checkpoint; the one before it is there until this one is whole. */
-export function writeCheckpoint(folder: string, state: CheckpointState, arrays: readonly Float32Array[]): void {
+export function writeCheckpoint(folder: string, state: CheckpointState, arrays: readonly Stored[]): void {
   mkdirSync(folder, { recursive: true });
   const file = `trainer-${state.step}-${process.pid}-${Date.now()}.bin`;
-  writeDurably(join(folder, file), arrays.map((array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength)));
+  writeDurably(join(folder, file), bytesOf(arrays));
   const description: Description = { ...state, file, lengths: arrays.map(({ length }) => length) };
   writeDurably(join(folder, `${STATE_FILE}.tmp`), [Buffer.from(JSON.stringify(description))]);
   renameSync(join(folder, `${STATE_FILE}.tmp`), join(folder, STATE_FILE));
   for (const other of readdirSync(folder)) if (isArrays(other) && other !== file) rmSync(join(folder, other));
 }
 
-/** Reads a checkpoint of arrays of these lengths. Throws TRAINING_CHECKPOINT_INVALID. */
-export function readCheckpoint(folder: string, lengths: readonly number[]): { step: number; values: Float32Array[] } {
+function* bytesOf(arrays: readonly Stored[]): Generator<Uint8Array> {
+  for (const { get } of arrays) {
+    const { buffer, byteOffset, byteLength } = get();
+    yield new Uint8Array(buffer, byteOffset, byteLength);
+  }
+}
+
+/** Reads a checkpoint into the arrays; gives its step. Throws TRAINING_CHECKPOINT_INVALID, before it changes anything. */
+export function readCheckpoint(folder: string, arrays: readonly Stored[]): { step: number } {
+  const lengths = arrays.map(({ length }) => length);
   const description = readDescription(folder);
   const path = join(folder, description.file ?? 'trainer.bin');
   const bytes = existsSync(path) ? statSync(path).size : 0;
@@ -43,7 +58,8 @@ export function readCheckpoint(folder: string, lengths: readonly number[]): { st
   }
   const fd = openSync(path, 'r');
   try {
-    return { step: description.step ?? 0, values: lengths.map((length) => readArray(fd, length)) };
+    for (const { length, set } of arrays) set(readArray(fd, length));
+    return { step: description.step ?? 0 };
   } finally {
     closeSync(fd);
   }
@@ -71,7 +87,7 @@ function readArray(fd: number, length: number): Float32Array {
 }
 
 /** On disk when it returns, not just in the system's cache. */
-function writeDurably(path: string, parts: readonly Uint8Array[]): void {
+function writeDurably(path: string, parts: Iterable<Uint8Array>): void {
   const fd = openSync(path, 'w');
   try {
     for (const part of parts) for (let at = 0; at < part.length; ) at += writeSync(fd, part, at);

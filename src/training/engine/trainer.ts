@@ -6,7 +6,7 @@ import { StageError } from '../../common/stage-error.js';
 import { BATCH_NORM_EPS, type ResNetSpec } from '../../inference/resnet34.js';
 import type { StateDict } from '../../inference/state-dict.js';
 import { adamW, type AdamState, follow, type Group, groupsOf } from './adamw.js';
-import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { readCheckpoint, type Stored, writeCheckpoint } from './checkpoint.js';
 import { fastMathSupported } from './fast-math.js';
 import { type Handle, Kernels } from './kernels.js';
 import { setLoss } from './loss.js';
@@ -188,15 +188,12 @@ export class Trainer {
 
   /** Writes everything a later process needs to go on with the same result; all or nothing, also when killed. */
   save(folder: string): void {
-    writeCheckpoint(folder, { step: this.adam.step, seed: this.options.seed }, this.arrays().map(({ get }) => get()));
+    this.guarded(() => writeCheckpoint(folder, { step: this.adam.step, seed: this.options.seed }, this.arrays()));
   }
 
   /** Reads what `save` wrote. Throws TRAINING_CHECKPOINT_INVALID. */
   restore(folder: string): void {
-    const arrays = this.arrays();
-    const { step, values } = readCheckpoint(folder, arrays.map(({ length }) => length));
-    this.guarded(() => arrays.forEach(({ set }, i) => set(values[i] as Float32Array)));
-    this.adam.step = step;
+    this.adam.step = this.guarded(() => readCheckpoint(folder, this.arrays())).step;
   }
 
   /** Frees TensorFlow's memory: about 350 MB for a ResNet-34. The trainer is of no use afterwards. */
@@ -228,16 +225,16 @@ export class Trainer {
   }
 
   /** What a checkpoint holds, in its order. */
-  private arrays(): { length: number; get: () => Float32Array; set: (values: Float32Array) => void }[] {
-    const plain = (array: Float32Array) => ({ length: array.length, get: () => array, set: (values: Float32Array) => array.set(values) });
-    const held = (variables: Variables) => ({
+  private arrays(): Stored[] {
+    const plain = (array: Float32Array): Stored => ({ length: array.length, get: () => array, set: (values) => array.set(values) });
+    const held = (variables: Variables): Stored => ({
       length: this.layout.trainableCount,
       get: () => {
         const values = new Float32Array(this.layout.trainableCount);
         variables.copyTo(values);
         return values;
       },
-      set: (values: Float32Array) => variables.write(values),
+      set: (values) => variables.write(values),
     });
     const { present, average, adam } = this;
     return [held(present.values), plain(present.statistics), held(average.values), plain(average.statistics), held(adam.first), held(adam.second)];
