@@ -77,7 +77,7 @@ describe('a subscriber that never reads', () => {
     // Display data of four hearts as fast as they can be computed: megabytes within a second or two.
     const wav = writeWav(join(folder, 'long.wav'), heart(30));
     const flood = [1, 2, 3, 4].map(() => `file:${wav}?speed=max&loop=1`);
-    live = await liveStation({ model, source: ['synth', ...flood] }, { limits: { stallTimeoutMs: 3000 } });
+    live = await liveStation({ model, source: ['synth', ...flood] }, { limits: { stallTimeoutMs: 6000 } });
     const { station, url, port } = live;
     const published = { frames: 0, bytes: 0 };
     station.messages$.subscribe((message) => {
@@ -102,12 +102,12 @@ describe('a subscriber that never reads', () => {
       };
     };
     let now = await metrics();
-    for (; now.dropped < 4000 && now.stalled === 0; now = await metrics()) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (; now.dropped < 2500 && now.stalled === 0; now = await metrics()) await new Promise((resolve) => setTimeout(resolve, 20));
     // Whatever was published is with the operating system, or dropped, or one of the few that may wait (here or in the
     // socket, and those published while the question was answered).
     const waiting = published.frames - now.sent - now.dropped;
-    expect(now.dropped).toBeGreaterThan(3000);
-    expect(waiting).toBeLessThan(DEFAULT_LIMITS.maxQueuedMessages + 1500);
+    expect(now.dropped).toBeGreaterThanOrEqual(2500);
+    expect(waiting).toBeLessThan(DEFAULT_LIMITS.maxQueuedMessages + 800);
     await until(() => live!.log.some(({ why }) => why === 'stalled'), 'its end', 20_000);
     expect((await metrics()).stalled).toBe(1);
     await until(() => well.of('prediction').length > 8, 'labels', 20_000);

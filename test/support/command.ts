@@ -71,10 +71,10 @@ export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv
   return Promise.race([result, tooLong]).finally(() => clearTimeout(timer));
 }
 
-/** Starts `serve --json --port 0` and waits for its line. */
+/** Starts `serve --json --port 0` and waits for its line. The queue is long so that a busy machine drops nothing. */
 export async function startServe(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<RunningServe> {
   const port = args.includes('--port') ? [] : ['--port', '0'];
-  const running = startCommand(['serve', '--json', '--engine', 'onnx', '--threads', '1', ...port, ...args], env);
+  const running = startCommand(['serve', '--json', '--engine', 'onnx', '--threads', '1', '--max-queue', '64', ...port, ...args], env);
   const { child, output } = running;
   await until(() => output.stdout.includes('\n') || child.exitCode !== null, `the line of serve ${args.join(' ')}`, 30_000);
   if (!output.stdout.includes('\n')) throw new Error(`serve ended with ${child.exitCode}: ${output.stderr}`);

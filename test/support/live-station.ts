@@ -21,9 +21,12 @@ export interface LiveStation {
   close(): Promise<void>;
 }
 
-/** Puts the station together as `serve` does, but does not start its sources yet: subscribers shall miss nothing. */
+/**
+ * Puts the station together as `serve` does, but does not start its sources yet: subscribers shall miss nothing. A long
+ * queue before the engine, since sound at many times its pace on a busy machine comes in bursts.
+ */
 export async function liveStation(flags: Record<string, unknown>, server: Partial<StationServerOptions> = {}): Promise<LiveStation> {
-  const { config } = loadConfig({ flags: { engine: 'onnx', threads: 1, port: 0, ...flags } });
+  const { config } = loadConfig({ flags: { engine: 'onnx', threads: 1, port: 0, maxQueue: 64, ...flags } });
   const log: Record<string, unknown>[] = [];
   const logger = createLogger({ level: 'debug', destination: { write: (line) => log.push(JSON.parse(line) as Record<string, unknown>) } });
   const { model, service } = await startInference(config, logger);
