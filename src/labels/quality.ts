@@ -33,7 +33,7 @@ export const defaultQualityRules: QualityRules = {
   maxClippedRatio: 0.1,
   maxNonFiniteRatio: 0.01,
   maxFlatness: 0.6,
-  minPeriodicity: 0.1,
+  minPeriodicity: 0.06,
   minFilledRatio: 0.33,
   minScore: 0.5,
 };
