@@ -25,7 +25,7 @@ function failure(run: () => unknown): StageError {
 describe('loadConfig', () => {
   it('gives the defaults where nothing is said', () => {
     const { config, origins } = loadConfig();
-    expect(config.server).toEqual({ host: '127.0.0.1', port: 8600, allowOpen: false, tokens: [] });
+    expect(config.server).toEqual({ host: '127.0.0.1', port: 8600, allowOpen: false, tokens: [], allowedOrigins: [], allowedHosts: [] });
     expect(config.sources).toEqual(['synth']);
     expect(new Set(Object.values(origins))).toEqual(new Set(['default']));
   });
