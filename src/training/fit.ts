@@ -29,6 +29,8 @@ export interface StageOptions {
   batch: (step: number) => Batch;
   checkpointEverySteps: number;
   log: RunLog;
+  /** What an earlier call of this process returned, to go on from the learner as it is; absent: from the last checkpoint. */
+  progress?: StageProgress;
 }
 
 /** A point of the learning curve. */
@@ -38,7 +40,9 @@ export interface CurvePoint {
   learningRate: number;
 }
 
-interface StageState {
+/** Where a stage stands. */
+export interface StageProgress {
+  /** Steps done. */
   step: number;
   curve: CurvePoint[];
   seconds: number;
@@ -47,10 +51,10 @@ interface StageState {
 const stateFile = 'state.json';
 
 /** Runs the stage from its last checkpoint (or from the learner's present weights) to its end; returns its curve. */
-export async function runStage(learner: Learner, options: StageOptions): Promise<{ curve: CurvePoint[]; seconds: number }> {
+export async function runStage(learner: Learner, options: StageOptions): Promise<StageProgress> {
   const { name, steps, batchSize, log } = options;
   mkdirSync(options.folder, { recursive: true });
-  const state = await resume(learner, options);
+  const state = options.progress ?? (await resume(learner, options));
   const clock = log.phase(name, steps * batchSize, 'windows', state.step * batchSize);
   let startedAt = performance.now();
   let running = state.curve.at(-1)?.loss ?? NaN;
@@ -71,22 +75,22 @@ export async function runStage(learner: Learner, options: StageOptions): Promise
     // Lets signals and timers in: the engine computes on this thread.
     await new Promise((resolve) => setImmediate(resolve));
   }
-  return { curve: state.curve, seconds: state.seconds };
+  return state;
 }
 
-async function resume(learner: Learner, options: StageOptions): Promise<StageState> {
+async function resume(learner: Learner, options: StageOptions): Promise<StageProgress> {
   const current = join(options.folder, 'checkpoint');
   const older = join(options.folder, 'checkpoint.old');
   const folder = [current, older].find((candidate) => existsSync(join(candidate, stateFile)));
   if (folder === undefined) return { step: 0, curve: [], seconds: 0 };
-  const state = JSON.parse(readFileSync(join(folder, stateFile), 'utf8')) as StageState;
+  const state = JSON.parse(readFileSync(join(folder, stateFile), 'utf8')) as StageProgress;
   await learner.restore(folder);
   options.log.line(`${options.name}: goes on from step ${state.step} of ${options.steps}`);
   return state;
 }
 
 /** state.json is written last, and the old checkpoint goes only when the new one is in place. */
-async function checkpoint(learner: Learner, folder: string, state: StageState): Promise<void> {
+async function checkpoint(learner: Learner, folder: string, state: StageProgress): Promise<void> {
   const [next, current, older] = ['checkpoint.next', 'checkpoint', 'checkpoint.old'].map((name) => join(folder, name)) as [string, string, string];
   try {
     rmSync(next, { recursive: true, force: true });
@@ -113,7 +117,7 @@ export function discardCheckpoint(folder: string): void {
   rmSync(join(folder, 'checkpoint'), { recursive: true, force: true });
 }
 
-function logStep(options: StageOptions, step: number, loss: number, learningRate: number, startedAt: number, state: StageState): void {
+function logStep(options: StageOptions, step: number, loss: number, learningRate: number, startedAt: number, state: StageProgress): void {
   const pace = ((step - state.step) * options.batchSize) / ((performance.now() - startedAt) / 1000);
   const eta = ((options.steps - step) * options.batchSize) / pace / 60;
   options.log.line(

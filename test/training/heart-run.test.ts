@@ -11,6 +11,8 @@ import { tensorFlowStatus } from '../../src/training/engine/tensorflow.js';
 import { runEvaluate, type EvaluationResult } from '../../src/training/evaluate.js';
 import { LABELS } from '../../src/training/label-map.js';
 import { HEART_RECIPE } from '../../src/training/recipe.js';
+import type { ReportData } from '../../src/training/report/report-data.js';
+import { writeReport } from '../../src/training/report/write-report.js';
 import { runTrain, type TrainHooks, type TrainOptions, type TrainResult } from '../../src/training/train.js';
 import { heartLike, writeDataset } from './synth-dataset.js';
 
@@ -86,6 +88,22 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
     expect(judged).toEqual(division.folds.flat().sort());
     expect(judged).toHaveLength(20);
     expect(division.test.filter((file) => division.pretrain.includes(file))).toEqual([]);
+  });
+
+  it('leaves a report that needs nothing else, and can be written again from the run folder', async () => {
+    const html = readFileSync(result.report.html, 'utf8');
+    expect(html).toContain('Research and education only, not a medical device.');
+    expect(html).not.toMatch(/NaN|undefined|<script|https?:\/\//);
+    expect(html.match(/<svg viewBox/g)).toHaveLength(8);
+    expect(html.match(/<audio/g)?.length).toBeGreaterThan(4);
+    expect(html.match(/<audio/g)?.length).toBeLessThanOrEqual(12);
+    const data = JSON.parse(readFileSync(result.report.json, 'utf8')) as ReportData;
+    expect(data.parts.map((part) => part.name)).toEqual(['cross-validation', 'held-out']);
+    expect(data.again).toMatchObject({ command: 'stethostream train --data data', seed: 3, environment: { node: process.version } });
+    expect(data.parts[0]?.topLosses[0]!.loss).toBeGreaterThanOrEqual(data.parts[0]?.topLosses[1]!.loss ?? NaN);
+    const again = await writeReport(join(folder, 'whole'));
+    expect(readFileSync(again.html, 'utf8')).toBe(html);
+    await expect(writeReport(data.again.data)).rejects.toMatchObject({ code: 'TRAINING_RUN_UNFINISHED' });
   });
 
   describe('evaluate', () => {

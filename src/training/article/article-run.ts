@@ -14,7 +14,7 @@ import { readSafetensors, writeSafetensors } from '../../inference/safetensors.j
 import { loadAudio, type LoadedAudio, type LoadedRecording } from '../audio-cache.js';
 import { openDataset } from '../datasets/open-dataset.js';
 import { findLearningRate, oneCycle, type FinderPoint } from '../engine/schedule.js';
-import { discardCheckpoint, runStage, type CurvePoint } from '../fit.js';
+import { discardCheckpoint, runStage, type CurvePoint, type StageProgress } from '../fit.js';
 import { LABELS, labelSetName, type LabelSet } from '../label-map.js';
 import { requireEngine } from '../learner.js';
 import { noteEnvironment } from '../report/environment.js';
@@ -241,9 +241,9 @@ async function runPhase(job: Job, { name, number, epochs, peak }: Phase): Promis
   const epochsFile = join(folder, 'epochs.json');
   const done = existsSync(epochsFile) ? (JSON.parse(readFileSync(epochsFile, 'utf8')) as EpochFigures[]) : [];
   log.line(`${name}: ${split.training.length} clips, ${epochs} epochs of ${batches.stepsPerEpoch} steps of ${batchSize}, peak learning rate ${peak.toExponential(2)}`);
-  let progress: { curve: CurvePoint[]; seconds: number } = { curve: [], seconds: 0 };
+  let progress: StageProgress | undefined;
   for (let epoch = done.length; epoch < epochs; epoch++) {
-    const before = progress.seconds;
+    const before = progress?.seconds ?? done.reduce((sum, e) => sum + e.seconds, 0);
     progress = await runStage(learner, {
       name: `${name}, epoch ${epoch + 1} of ${epochs}`,
       folder,
@@ -253,13 +253,14 @@ async function runPhase(job: Job, { name, number, epochs, peak }: Phase): Promis
       batch: (step) => batches.batch(step),
       checkpointEverySteps,
       log,
+      ...(progress ? { progress } : {}),
     });
     done.push({ phase: name, epoch: epoch + 1, ...validate(job, `${name}: judging epoch ${epoch + 1}`), trainingLoss: progress.curve.at(-1)?.loss ?? NaN, seconds: progress.seconds - before });
     writeAtomically(epochsFile, JSON.stringify(done));
     const { trainingLoss, validationLoss, errorRate } = done[done.length - 1] as EpochFigures;
     log.line(`${name}: epoch ${epoch + 1} of ${epochs}: training loss ${trainingLoss.toFixed(4)}, validation loss ${validationLoss.toFixed(4)}, error rate ${(100 * errorRate).toFixed(1)} %`);
   }
-  if (progress.curve.length === 0) progress = await lastProgress(job, folder, name, steps, batches);
+  progress ??= await lastProgress(job, folder, name, steps, batches);
   const result: PhaseResult = { name, epochs: done, curve: progress.curve, seconds: progress.seconds };
   await writeSafetensors(weightsFile, learner.trainer.stateDict({ ema: false }));
   writeAtomically(resultFile, JSON.stringify(result));
@@ -268,7 +269,7 @@ async function runPhase(job: Job, { name, number, epochs, peak }: Phase): Promis
 }
 
 /** Killed between the last epoch's figures and the phase's result: the checkpoint holds the rest. */
-function lastProgress({ learner, settings, log }: Job, folder: string, name: string, steps: number, batches: PictureBatches) {
+function lastProgress({ learner, settings, log }: Job, folder: string, name: string, steps: number, batches: PictureBatches): Promise<StageProgress> {
   const { batchSize, checkpointEverySteps } = settings;
   return runStage(learner, { name, folder, steps, batchSize, schedule: () => ({ learningRate: 0, beta1: 0.9 }), batch: (step) => batches.batch(step), checkpointEverySteps, log });
 }

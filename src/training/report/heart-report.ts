@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DISCLAIMER } from '../../common/disclaimer.js';
 import type { ExportedModel } from '../export-model.js';
+import { figure } from '../format.js';
 import type { HeartRecipe } from '../recipe.js';
 import type { TrainingResults } from '../results.js';
 import { readEnvironment } from './environment.js';
@@ -53,7 +54,7 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
 }
 
 function crossValidation(results: TrainingResults, recipe: HeartRecipe, seed: number): ReportPart {
-  const folds = results.folds.map((fold, i) => `${i + 1}: ${[fold.accuracy, fold.macroF1, fold.auroc].map((v) => (typeof v === 'number' ? v.toFixed(3) : '–')).join(' / ')}`).join('; ');
+  const folds = results.folds.map((fold, i) => `${i + 1}: ${[fold.accuracy, fold.macroF1, fold.auroc].map(figure).join(' / ')}`).join('; ');
   return reportPart(results.predictions.crossValidation, {
     name: 'cross-validation',
     title: `${recipe.targetDataset}, cross-validation by subject`,

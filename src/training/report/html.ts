@@ -132,7 +132,7 @@ th,td{padding:5px 12px 5px 0;border-bottom:1px solid var(--line);text-align:left
 .figures th.n{white-space:normal}
 .figures,.facts{width:100%}
 thead th{color:var(--soft);font-size:13px;vertical-align:bottom}
-.figures tbody tr:first-child th,.figures tbody tr:first-child td{font-weight:600}
+.whole tbody tr:first-child th,.whole tbody tr:first-child td{font-weight:600}
 .facts thead{display:none}
 .facts th{white-space:nowrap;color:var(--soft)}
 .facts td{overflow-wrap:anywhere}

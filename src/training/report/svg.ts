@@ -58,7 +58,7 @@ export function escapeText(text: string): string {
 /** A figure element: title, legend, chart. */
 export function lineChart(chart: Chart): string {
   const { width = 460, height = 300, x, y, yRight, series } = chart;
-  const box = { left: 52, right: width - (yRight ? 56 : 14), top: 10, bottom: height - 40 };
+  const box = { left: 52, right: width - (yRight ? 68 : 24), top: 10, bottom: height - 40 };
   const toX = scale(x, box.left, box.right);
   const toY = scale(y, box.bottom, box.top);
   const toRight = yRight ? scale(yRight, box.bottom, box.top) : toY;
@@ -122,7 +122,7 @@ function yAxis(axis: Axis, toY: (v: number) => number, at: number, box: Box, anc
     const grid = anchor === 'end' ? `<line class="grid" x1="${box.left}" x2="${box.right}" y1="${py}" y2="${py}"/>` : '';
     return `${grid}<text x="${at + away}" y="${py + 4}" text-anchor="${anchor}">${text(axis, value)}</text>`;
   });
-  const [x, y] = [anchor === 'end' ? 12 : at + 50, (box.top + box.bottom) / 2];
+  const [x, y] = [anchor === 'end' ? 12 : at + 62, (box.top + box.bottom) / 2];
   return `${marks.join('')}<text class="axis" transform="translate(${x} ${y}) rotate(-90)" text-anchor="middle">${escapeText(axis.label)}</text>`;
 }
 

@@ -22,7 +22,7 @@ export function figuresTable(part: ReportPart): string {
   return table(
     ['', 'clips', 'subjects', 'accuracy', 'balanced accuracy', 'macro-F1', 'AUROC murmur or abnormal / normal', '(sens. + spec.) / 2'],
     rows.map(([name, s]) => [name, s.n, s.subjects, interval(s.accuracy), interval(s.balancedAccuracy), interval(s.macroF1), interval(s.auroc), interval(s.macc)]),
-    'figures',
+    'figures whole',
   );
 }
 
@@ -42,7 +42,7 @@ export function confusionTable({ summary }: ReportPart): string {
     const cells = row.map((count, j) => {
       const rate = total > 0 ? count / total : 0;
       const right = i === j ? '0,114,178' : '213,94,0';
-      return { html: `<span class="count" style="background:rgba(${right},${(0.75 * rate).toFixed(2)})"><b>${count}</b><small>${figure(rate)}</small></span>` };
+      return { html: `<span class="count" style="background:rgba(${right},${(0.55 * rate).toFixed(2)})"><b>${count}</b><small>${figure(rate)}</small></span>` };
     });
     return [actual[i] ?? '', ...cells];
   });
