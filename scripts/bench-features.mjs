@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
- * Times features for one hop of a live stream (mel frames, normalised window, descriptors, display frames) with mitata,
- * beside librosa computing the whole 3 s window again, on the same machine in the same run.
+ * Times features for one hop of a live stream with mitata, beside librosa computing the whole 3 s window again, on the
+ * same machine in the same run. Like is set against like: the model's input (mel frames, decibels, normalisation), and
+ * all that the stage does (that, descriptors and display frames) against librosa's input and descriptors.
  *
  *     npm run build && node scripts/bench-features.mjs [--json] [--python /path/to/python]
  *
@@ -13,6 +14,7 @@ import { do_not_optimize, measure } from 'mitata';
 import { conditionAll } from '../dist/condition/offline.js';
 import { FeatureStream } from '../dist/features/feature-stream.js';
 import { WindowFeatures } from '../dist/features/offline.js';
+import { MelKernel } from '../dist/features/kernel/mel-kernel.js';
 import { heartFeatures } from '../dist/features/presets.js';
 
 const { values: options } = parseArgs({ options: { json: { type: 'boolean', default: false }, python: { type: 'string', default: 'python3' } } });
@@ -47,7 +49,24 @@ function liveHop() {
   return { hop, count };
 }
 
+/** The model's input for one hop: new frames, and the window normalised. */
+function inputHop() {
+  const frames = heartFeatures.windowHopFrames;
+  const kernel = new MelKernel(heartFeatures, heartFeatures.windowFrames);
+  kernel.input.set(sound(kernel.input.length, 2000));
+  for (let column = 0; column + frames <= heartFeatures.windowFrames; column += frames) kernel.frames(frames, column);
+  let column = 0;
+  return () => {
+    kernel.frames(frames, column);
+    column = (column + frames) % (heartFeatures.windowFrames - frames);
+    do_not_optimize(kernel.normalise(0, 0.1));
+  };
+}
+
+// One thread: at this size more only wait for each other.
 const LIBROSA = `
+import os
+os.environ['OMP_NUM_THREADS'] = os.environ['OPENBLAS_NUM_THREADS'] = '1'
 import timeit, json, numpy as np, librosa
 y = np.random.default_rng(1).standard_normal(6000).astype(np.float32)
 def window():
@@ -55,9 +74,21 @@ def window():
     db = librosa.power_to_db(m, ref=1.0, amin=1e-7, top_db=None)
     db = db - db.mean(axis=1, keepdims=True)
     return db / (db.std(ddof=1) + 1e-3)
-for _ in range(20): window()
-times = sorted(timeit.repeat(window, number=1, repeat=300))
-print(json.dumps({'version': librosa.__version__, 'p50Ms': times[150] * 1e3, 'minMs': times[0] * 1e3}))
+def descriptors():
+    kw = dict(y=y, n_fft=256, hop_length=512, center=False)
+    flatness = librosa.feature.spectral_flatness(**kw).mean()
+    centroid = librosa.feature.spectral_centroid(sr=2000, **kw).mean()
+    envelope = librosa.feature.rms(y=y, frame_length=40, hop_length=40, center=False)[0]
+    envelope = envelope - envelope.mean()
+    beat = librosa.autocorrelate(envelope, max_size=101)[15:].max()
+    return flatness, centroid, beat, np.sqrt((y * y).mean()), np.abs(y).max(), (np.abs(y) <= 1e-5).mean()
+def both():
+    window(); descriptors()
+def timed(f):
+    for _ in range(20): f()
+    times = sorted(timeit.repeat(f, number=1, repeat=400))
+    return {'p50Ms': times[200] * 1e3, 'minMs': times[0] * 1e3}
+print(json.dumps({'version': librosa.__version__, 'input': timed(window), 'inputAndDescriptors': timed(both)}))
 `;
 
 function librosa() {
@@ -71,8 +102,9 @@ async function timed(f) {
 }
 
 const { hop, count } = liveHop();
-for (let i = 0; i < 16; i++) hop();
-const liveHopTime = await timed(hop);
+for (let i = 0; i < 2000; i++) hop();
+const wholeHop = await timed(hop);
+const inputOnly = await timed(inputHop());
 const features = new WindowFeatures(heartFeatures);
 const pcm = sound(features.spanSamples, 2000);
 const input = new Float32Array(features.outputLength);
@@ -84,21 +116,29 @@ for (const rateHz of [2000, 4000, 44100, 48000, 192000]) {
   conditionSecond[rateHz] = p50Ms / 4;
 }
 const beside = librosa();
+const ratio = (ours, theirs) => (theirs ? ours.p50Ms / theirs.p50Ms : null);
 const result = {
-  hopMs: liveHopTime,
+  hopInputMs: inputOnly,
+  hopAllMs: wholeHop,
   windows: count.windows,
   wholeWindowMs: wholeWindow,
   conditionMsPerSecond: conditionSecond,
-  librosaWindowMs: beside,
-  hopToLibrosa: beside ? liveHopTime.p50Ms / beside.p50Ms : null,
+  librosa: beside,
+  hopInputToLibrosa: ratio(inputOnly, beside?.input),
+  hopAllToLibrosa: ratio(wholeHop, beside?.inputAndDescriptors),
 };
 
 if (options.json) console.log(JSON.stringify(result, null, 1));
 else {
-  const ms = (x) => `${x.toFixed(3)} ms`;
-  console.log(`one hop, live (window, descriptors, display frames)  p50 ${ms(result.hopMs.p50Ms)}  p99 ${ms(result.hopMs.p99Ms)}`);
-  console.log(`one whole window (WindowFeatures, as training)       p50 ${ms(result.wholeWindowMs.p50Ms)}  p99 ${ms(result.wholeWindowMs.p99Ms)}`);
-  for (const [rateHz, time] of Object.entries(conditionSecond)) console.log(`conditioning one second of ${rateHz} Hz mono`.padEnd(53) + `p50 ${ms(time)}`);
-  if (beside) console.log(`librosa ${beside.version}, the whole window                  p50 ${ms(beside.p50Ms)}\nhop / librosa window: ${result.hopToLibrosa.toFixed(4)} (1/${(1 / result.hopToLibrosa).toFixed(1)})`);
-  else console.log(`librosa: not measured (${options.python} has none)`);
+  const line = (what, { p50Ms, minMs }) => console.log(`${what.padEnd(62)} p50 ${p50Ms.toFixed(4)} ms   min ${minMs.toFixed(4)} ms`);
+  line("one hop: the model's input (frames, normalised window)", inputOnly);
+  line('one hop: everything (input, descriptors, display frames)', wholeHop);
+  line('one whole window (WindowFeatures, as training)', wholeWindow);
+  for (const [rateHz, time] of Object.entries(conditionSecond)) line(`conditioning one second of ${rateHz} Hz mono`, { p50Ms: time, minMs: time });
+  if (beside) {
+    line(`librosa ${beside.version}: the whole window's input`, beside.input);
+    line(`librosa ${beside.version}: input and descriptors`, beside.inputAndDescriptors);
+    const part = (x) => `1/${(1 / x).toFixed(1)}`;
+    console.log(`hop to librosa's window: input ${part(result.hopInputToLibrosa)}, everything ${part(result.hopAllToLibrosa)}`);
+  } else console.log(`librosa: not measured (${options.python} has none)`);
 }

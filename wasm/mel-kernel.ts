@@ -159,8 +159,6 @@ function radix2(from: i32, to: i32, m: i32, s: i32): void {
 }
 
 /** Stores (re + i·im) · w; w is 1 for p = 0. */
-// @ts-ignore: decorator
-@inline
 function rotate(to: i32, re: v128, im: v128, wr: v128, wi: v128, p: i32): void {
   if (p == 0) {
     v128.store(to, re);
@@ -205,8 +203,6 @@ function takePowers(z: i32): void {
   if (power != 2) raise();
 }
 
-// @ts-ignore: decorator
-@inline
 function squared(re: v128, im: v128): v128 {
   return f64x2.add(f64x2.mul(re, re), f64x2.mul(im, im));
 }
@@ -231,8 +227,6 @@ function mel(out: i32, stride: i32, both: bool): void {
 }
 
 /** 10·log10(max(x, 1e-30)): exponent, and ln of the mantissa m in √½ … √2 as 2·artanh((m − 1) / (m + 1)), within 1e-9 dB. */
-// @ts-ignore: decorator
-@inline
 function decibels(x: v128): v128 {
   const bits = f64x2.max(x, f64x2.splat(1e-30));
   let mantissa = v128.or(v128.and(bits, i64x2.splat(0x000fffffffffffff)), i64x2.splat(0x3ff0000000000000));
@@ -334,8 +328,6 @@ function scaled(at: i32, count: i32, scale: f32): void {
   for (let i = 4 * vectors; i < 4 * count; i += 4) store<f32>(at + i, load<f32>(at + i) * scale);
 }
 
-// @ts-ignore: decorator
-@inline
 function across(sums: v128): f64 {
   return (
     <f64>f32x4.extract_lane(sums, 0) + <f64>f32x4.extract_lane(sums, 1) + (<f64>f32x4.extract_lane(sums, 2) + <f64>f32x4.extract_lane(sums, 3))

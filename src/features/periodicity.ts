@@ -38,8 +38,13 @@ function correlationAtLag(x: Float32Array, lag: number, sums: Float64Array, squa
   const [earlySquares, lateSquares] = [squares[n]!, squares[x.length]! - squares[lag]!];
   const spread = (earlySquares - (early * early) / n) * (lateSquares - (late * late) / n);
   if (!(spread > 1e-10 * earlySquares * lateSquares)) return 0;
-  let products = 0;
-  for (let i = 0; i < n; i++) products += x[i]! * x[i + lag]!;
+  // Two chains of additions, since each must wait for its own last result.
+  let [even, odd] = [0, 0];
+  for (let i = 1; i < n; i += 2) {
+    even += x[i - 1]! * x[i - 1 + lag]!;
+    odd += x[i]! * x[i + lag]!;
+  }
+  const products = even + odd + (n % 2 ? x[n - 1]! * x[n - 1 + lag]! : 0);
   return (products - (early * late) / n) / Math.sqrt(spread);
 }
 
