@@ -69,7 +69,9 @@ describe.concurrent('a wrong command line exits with 2 and says what is possible
     ['a configuration file that is not there', ['config', 'print', '--config', '/nowhere.yaml'], /\/nowhere\.yaml does not exist \[APP_CONFIG_NOT_FOUND\]/],
     ['seconds that are none', ['record', '/tmp/never.wav', '--source', 'synth', '--seconds', 'long'], /--seconds is long[^]*APP_USAGE/],
     ['options that a source does not have', ['serve', '--source', 'synth?volume=11'], /it has no option "volume" \[CAPTURE_SOURCE_SPEC_INVALID\]/],
-    ['a recording without its data', ['train'], /required option '--data <folder>'/],
+    ['nothing to train on', ['train'], /required option '--data <folder>'/],
+    ['a benchmark that is none', ['bench', 'everything', '--model', '/no/model'], /there is no benchmark everything \[APP_USAGE\]\n {2}→ Choose one of pipeline/],
+    ['too many arguments', ['devices', 'all'], /too many arguments for 'devices'/],
   ])('%s', async (_what, args, says) => {
     const { code, stdout, stderr } = await runCommand(args);
     expect(stderr).toMatch(says);
@@ -119,6 +121,16 @@ describe.concurrent('classify', () => {
   });
 });
 
+describe.concurrent('evaluate and train', () => {
+  it.each([['evaluate', '/nowhere', '--model', model], ['train', '--data', '/nowhere', '--run', join(folder, 'run')]])('%s says that there is no folder of recordings', async (...args) => {
+    const { code, stdout, stderr } = await runCommand([...args, '--json']);
+    // Training needs TensorFlow, which may not be set up here: then it says so first.
+    if (code === 3) return expect(errorOf(stderr)).toMatchObject({ code: 'TRAINING_TENSORFLOW_MISSING', remedy: expect.stringContaining('npm run setup:tensorflow') });
+    expect(errorOf(stderr)).toMatchObject({ code: expect.stringMatching(/^TRAINING_(FOLDER|MANIFEST)_MISSING$/), message: expect.stringContaining('/nowhere'), remedy: expect.stringMatching(/folder that holds/) });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  });
+});
+
 describe.concurrent('record', () => {
   it('writes what it says it wrote', async () => {
     const output = join(folder, 'recorded.wav');
@@ -141,6 +153,13 @@ describe.concurrent('record', () => {
     expect(await running.result).toMatchObject({ code: 0 });
     const { seconds } = JSON.parse(running.output.stdout) as { seconds: number };
     expect(readWav(readFileSync(stopped), stopped).durationMs).toBeCloseTo(1000 * seconds, 3);
+  });
+
+  it('makes no file of a source that cannot be read', async () => {
+    const output = join(folder, 'never.wav');
+    const { code, stdout, stderr } = await runCommand(['record', output, '--source', 'file:/nowhere.wav', '--json']);
+    expect(errorOf(stderr)).toMatchObject({ code: 'CAPTURE_FILE_NOT_FOUND' });
+    expect({ code, stdout, made: existsSync(output) }).toEqual({ code: 1, stdout: '', made: false });
   });
 
   it('overwrites only with --force', async () => {

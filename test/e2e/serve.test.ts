@@ -7,7 +7,7 @@ import { packageRoot, builtModule } from '../../src/common/paths.js';
 import { DISCLAIMER } from '../../src/common/disclaimer.js';
 import type { Hello, Prediction } from '../../src/protocol/messages.js';
 import { checkServerMessage } from '../../src/protocol/validate.js';
-import { join as joinStream, stopAll, Subscriber } from '../serve/harness.js';
+import { join as joinStream, joinRaw, refusalOf, stopAll, Subscriber } from '../serve/harness.js';
 import { endCommands, runCommand, startServe, type RunningServe } from '../support/command.js';
 import { HEART_LABELS, writeHeartPackage } from '../support/heart-package.js';
 import { heart, writeWav } from '../support/sounds.js';
@@ -123,6 +123,31 @@ describe('serve with two sources', () => {
     expect(stderr).toContain('stethostream: stopping');
     await until(() => all.closed !== undefined, 'the goodbye');
     expect(all.closed).toMatchObject({ code: 1001 });
+  });
+});
+
+describe('serve with a token', () => {
+  it('gives its stream to those who have it, and ends at Ctrl-C', async () => {
+    const serve = await startServe(['--model', model, '--token', 'a token of mine']);
+    expect(await refusalOf(serve.stream)).toEqual({ status: 401, code: 'SERVE_TOKEN_MISSING' });
+    expect(await refusalOf(`${serve.stream}?token=another%20token`)).toEqual({ status: 401, code: 'SERVE_TOKEN_INVALID' });
+    const subscriber = await joinStream(`${serve.stream}?token=a%20token%20of%20mine`);
+    expect(subscriber.messages[0]).toMatchObject({ type: 'hello' });
+    expect((await fetch(`${serve.line.url}/readyz`)).status).toBe(200);
+    expect((await fetch(`${serve.line.url}/v1/streams`)).status).toBe(401);
+    expect(serve.output.stdout + serve.output.stderr).not.toContain('a token of mine');
+    serve.child.kill('SIGINT');
+    expect(await serve.result).toMatchObject({ code: 0 });
+  });
+
+  it('ends within 4 s although a subscriber neither reads nor says goodbye', async () => {
+    const serve = await startServe(['--model', model]);
+    const stuck = await joinRaw(serve.port);
+    stuck.pause();
+    const askedMs = performance.now();
+    serve.child.kill('SIGTERM');
+    expect(await serve.result).toMatchObject({ code: 0 });
+    expect(performance.now() - askedMs).toBeLessThan(4000);
   });
 });
 
