@@ -68,11 +68,11 @@ export class DescriptorTracker {
   /** @param filledRatio passed through. */
   describe(start: number, end: number, filledRatio: number): WindowDescriptors {
     const { flatness, centroidHz } = this.meanShape(start, end);
-    const { clippedRatio, nonFiniteSamples } = this.defects(start, end);
+    const { clippedRatio, nonFiniteRatio } = this.defects(start, end);
     return {
       ...this.level(start, end),
       clippedRatio,
-      nonFiniteSamples,
+      nonFiniteRatio,
       spectralFlatness: flatness,
       spectralCentroidHz: centroidHz,
       periodicity: this.beat(start, end),
@@ -177,7 +177,7 @@ export class DescriptorTracker {
     return measure(block).peak <= SILENCE ? null : spectralShape(block, this.sampleRateHz);
   }
 
-  private defects(start: number, end: number): { clippedRatio: number; nonFiniteSamples: number } {
+  private defects(start: number, end: number): { clippedRatio: number; nonFiniteRatio: number } {
     let [clipped, nonFinite, sourceSamples] = [0, 0, 0];
     for (const span of this.spans) {
       const share = (Math.min(end, span.end) - Math.max(start, span.start)) / (span.end - span.start);
@@ -186,7 +186,8 @@ export class DescriptorTracker {
       nonFinite += share * span.nonFinite;
       sourceSamples += share * span.sourceSamples;
     }
-    return { clippedRatio: sourceSamples > 0 ? Math.min(1, clipped / sourceSamples) : 0, nonFiniteSamples: Math.ceil(nonFinite) };
+    const ratio = (count: number) => (sourceSamples > 0 ? Math.min(1, count / sourceSamples) : 0);
+    return { clippedRatio: ratio(clipped), nonFiniteRatio: ratio(nonFinite) };
   }
 }
 

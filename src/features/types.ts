@@ -72,8 +72,8 @@ export interface WindowDescriptors {
   peak: number;
   /** Fraction of source samples at full scale, 0…1. */
   clippedRatio: number;
-  /** Source samples replaced because they were not finite. */
-  nonFiniteSamples: number;
+  /** Fraction of source samples that were not finite and became 0, 0…1. */
+  nonFiniteRatio: number;
   /** Meyda spectral flatness 0…1, mean over the window. */
   spectralFlatness: number;
   /** Meyda spectral centroid in Hz, mean over the window. */

@@ -51,7 +51,7 @@ class Labeller {
     if (window.startSample >= this.lastEndSample) this.smoother.reset();
     this.lastEndSample = window.endSample;
 
-    const quality = judgeQuality(window.descriptors, window.endSample - window.startSample, this.rules);
+    const quality = judgeQuality(window.descriptors, this.rules);
     const smoothed = this.smoother.push(probabilities, (1000 * window.endSample) / window.sampleRateHz);
     const { label, reasons } = this.decide(smoothed, quality);
     const endMs = window.capturedAtMs;

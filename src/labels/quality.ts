@@ -48,17 +48,16 @@ export interface Quality {
 
 const HARD: ReadonlySet<QualityReason> = new Set(['silence', 'low-level', 'clipping', 'non-finite', 'short']);
 
-/** Judges one window. `windowSamples` is the length the descriptors cover, for ratios of counts. */
-export function judgeQuality(d: WindowDescriptors, windowSamples: number, rules: QualityRules = defaultQualityRules): Quality {
+/** Judges one window. */
+export function judgeQuality(d: WindowDescriptors, rules: QualityRules = defaultQualityRules): Quality {
   const silent = d.silentRatio >= rules.silentRatio;
   const rmsDb = 20 * Math.log10(Math.max(d.rms, 1e-12));
-  const nonFiniteRatio = d.nonFiniteSamples / Math.max(1, windowSamples);
   // Each factor is 1 well inside its limit, falls linearly, and is 0.5 or less beyond it.
   const factors: Array<[QualityReason, number]> = [
     ['silence', silent ? 0 : 1],
     ['low-level', silent ? 1 : ramp(rmsDb, rules.minRmsDb - 10, rules.minRmsDb + 10)],
     ['clipping', 1 - clamp01(d.clippedRatio / (2 * rules.maxClippedRatio))],
-    ['non-finite', 1 - clamp01(nonFiniteRatio / (2 * rules.maxNonFiniteRatio))],
+    ['non-finite', 1 - clamp01(d.nonFiniteRatio / (2 * rules.maxNonFiniteRatio))],
     ['noise', silent ? 1 : 1 - ramp(d.spectralFlatness, rules.maxFlatness - 0.2, rules.maxFlatness + 0.2)],
     ['no-rhythm', silent ? 1 : ramp(d.periodicity, 0, 2 * rules.minPeriodicity)],
     ['short', ramp(d.filledRatio, 0, 2 * rules.minFilledRatio)],

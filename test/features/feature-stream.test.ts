@@ -131,7 +131,7 @@ describe('windows', () => {
     const [window] = [...offlineWindows(new Float32Array(6000), heartFeatures)];
     expect(window!.input.every((x) => x === 0)).toBe(true);
     expect(window!.descriptors).toEqual({
-      rms: 0, peak: 0, clippedRatio: 0, nonFiniteSamples: 0, spectralFlatness: 0, spectralCentroidHz: 0, periodicity: 0, silentRatio: 1, filledRatio: 1,
+      rms: 0, peak: 0, clippedRatio: 0, nonFiniteRatio: 0, spectralFlatness: 0, spectralCentroidHz: 0, periodicity: 0, silentRatio: 1, filledRatio: 1,
     });
   });
 
