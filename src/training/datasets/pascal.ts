@@ -63,6 +63,6 @@ export function diskStem(listed: string): string {
 function origin(file: string, set: 'a' | 'b'): { subject: string; site: string } {
   const name = stem(file);
   if (set === 'a') return { subject: name.match(/_(\d{8})\d*$/)?.[1]?.replace(/^/, 'a') ?? '', site: '' };
-  const found = name.match(/_(\d+)_\d+_([A-Z]\d*)$/);
+  const found = name.match(/_(\d+)_\d+_([A-Z]\d*(?:_\d+)?)$/);
   return { subject: found?.[1] ? `b${found[1]}` : '', site: found?.[2] ?? '' };
 }
