@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
@@ -39,7 +39,16 @@ describe.skipIf(!tensorFlowStatus().installed)('Trainer (needs `npm run setup:te
     return trainer;
   };
   const binding = () => (loadTensorFlow().backend() as unknown as { binding: { getNumOfTensors(): number } }).binding;
-  afterEach(() => made.splice(0).forEach((trainer) => trainer.dispose()));
+  const folders: string[] = [];
+  const temporaryFolder = () => {
+    const folder = mkdtempSync(join(tmpdir(), 'stetho-trainer-'));
+    folders.push(folder);
+    return folder;
+  };
+  afterEach(() => {
+    made.splice(0).forEach((trainer) => trainer.dispose());
+    folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true, force: true }));
+  });
   const rates = { learningRate: 3e-3, beta1: 0.9 };
 
   it('predicts what a plain reading of the architecture predicts', () => {
@@ -107,7 +116,7 @@ describe.skipIf(!tensorFlowStatus().installed)('Trainer (needs `npm run setup:te
   });
 
   it('goes on from a checkpoint as if it had never stopped', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'stetho-trainer-'));
+    const folder = temporaryFolder();
     const whole = make({ dropout: 0.3 });
     for (let i = 0; i < 6; i++) whole.step(batch(10 + i), rates);
     const first = make({ dropout: 0.3 });
@@ -125,7 +134,7 @@ describe.skipIf(!tensorFlowStatus().installed)('Trainer (needs `npm run setup:te
   });
 
   it('refuses a checkpoint of another architecture', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'stetho-trainer-'));
+    const folder = temporaryFolder();
     make().save(folder);
     const other = make({ spec: resnet34(3, { stemWidth: 4, blocks: [1, 1], widths: [4, 8] }) });
     expect(() => other.restore(folder)).toThrow(/this network needs/);
@@ -278,7 +287,7 @@ describe.skipIf(!tensorFlowStatus().installed)('Trainer (needs `npm run setup:te
   });
 
   it('has a whole checkpoint at any time, also when the next one breaks off', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'stetho-trainer-'));
+    const folder = temporaryFolder();
     const trainer = make();
     trainer.step(batch(64), rates);
     trainer.save(folder);
