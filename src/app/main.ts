@@ -70,29 +70,61 @@ program
 
 program
   .command('train')
-  .requiredOption('--data <folder>', 'folder with manifest.csv (file,dataset,label,sublabel,subject,site) and the recordings it names')
-  .summary('train a model, cross-validate it, write its package and card')
+  .requiredOption('--data <folder>', 'recordings: a folder with manifest.csv (file,dataset,label,sublabel,subject,site), a public collection as published, or a folder per class')
+  .summary('train a model, validate it, write its report (and its package and card)')
   .description(
-    'Trains a ResNet-34 on heart sounds: pre-training, cross-validation by subject, final model, calibration, export.\n' +
-      'A run that was cut off goes on when the same command is given again. Needs `npm run setup:tensorflow`.',
+    'Trains a ResNet-34 on heart sounds. Needs `npm run setup:tensorflow`.\n' +
+      'heart: pre-training, cross-validation by subject, final model, calibration, model package with its card.\n' +
+      'article: mel spectrograms as pictures, learning-rate finder, one-cycle, error rate; weights and report, no package.\n' +
+      'A run that was cut off goes on when the same command is given again.',
   )
-  .addOption(new Option('--preset <name>', 'recipe').choices(['heart']).default('heart'))
-  .option('--run <folder>', 'working folder: log, checkpoints, results (default: runs/heart)')
-  .option('--output <folder>', 'folder of the model package (default: models/<name>)')
-  .option('--name <name>', 'name of the model (default: heart-resnet34)')
-  .option('--model-version <x.y.z>', 'version of the model (default: 0.1.0)')
+  .addOption(new Option('--preset <name>', 'recipe').choices(['heart', 'article']).default('heart'))
+  .option('--run <folder>', 'working folder: log, checkpoints, results, report (default: runs/<preset>)')
   .option('--seed <n>', 'seed of everything random (default: 1)')
-  .option('--pretrain-windows <n>', 'windows to pre-train on (default: 40000)')
-  .option('--finetune-windows <n>', 'windows to fine-tune on, per fold and at the end (default: 4000)')
-  .option('--batch-size <n>', 'windows per step (default: 16)')
-  .option('--folds <n>', 'folds of the cross-validation (default: 4)')
-  .option('--checkpoint-every-steps <n>', 'steps between checkpoints (default: 100)')
+  .option('--batch-size <n>', 'windows or pictures per step (default: heart 16, article 4)')
+  .option('--checkpoint-every-steps <n>', 'steps between checkpoints (default: heart 100, article 50)')
   .option('--json', 'print the results as JSON at the end')
+  .option('--output <folder>', 'heart: folder of the model package (default: models/<name>)')
+  .option('--name <name>', 'heart: name of the model (default: heart-resnet34)')
+  .option('--model-version <x.y.z>', 'heart: version of the model (default: 0.1.0)')
+  .option('--pretrain-windows <n>', 'heart: windows to pre-train on (default: 40000)')
+  .option('--finetune-windows <n>', 'heart: windows to fine-tune on, per fold and at the end (default: 4000)')
+  .option('--folds <n>', 'heart: folds of the cross-validation (default: 4)')
+  .option('--dataset <name>', 'article: data set to train on (default: pascal-b, or the only one)')
+  .option('--weights <file>', 'article: safetensors file of a torchvision or timm ResNet-34 to start from (default: random weights)')
+  .option('--image-size <pixels>', 'article: side of the pictures (default: 512)')
+  .addOption(new Option('--split <kind>', 'article: random leaks subjects, as the article did (default: subject)').choices(['subject', 'random']))
+  .option('--validation-share <part>', 'article: part held out (default: 0.3)')
+  .option('--epochs <n>', 'article: epochs of the one-cycle (default: 5)')
+  .option('--unfreeze-epochs <n>', 'article: further epochs with the body freed and discriminative rates (default: 0)')
+  .option('--freeze', 'article: convolutions keep their weights during the one-cycle (default: when --weights are given)')
+  .option('--no-freeze', 'article: everything learns from the start')
+  .option('--learning-rate <rate>', 'article: peak learning rate, or auto for the finder’s suggestion (default: auto)')
+  .option('--finder-steps <n>', 'article: steps of the learning-rate finder, 0 for none (default: 100)')
+  .option('--weight-decay <x>', 'article: decoupled weight decay (default: 0.01)')
+  .option('--dropout <p>', 'article: dropout before the classifier (default: 0.5)')
   .action(async (flags: Record<string, unknown>) => (await import('./commands/train.js')).train(flags));
 
 program
+  .command('report')
+  .argument('<run>', 'folder of a finished training run')
+  .summary('write the report of a training run again')
+  .description('Writes report.html and report.json of a finished training run into its folder.')
+  .option('--json', 'print the paths as JSON')
+  .action(async (run: string, flags: Record<string, unknown>) => (await import('./commands/report.js')).report(run, flags));
+
+const data = program.command('data').summary('recordings for training').description('Looks after recordings for training.');
+data
+  .command('check')
+  .argument('<folder>', 'recordings in any form that `train` takes')
+  .summary('find what is wrong with a folder of recordings')
+  .description('Finds missing and misnamed files, damage, clipping, duplicates and near-duplicates, leaks between subjects, rare classes and length cues. Exits 1 when something is an error. Changes nothing.')
+  .option('--json', 'machine-readable, with every file')
+  .action(async (folder: string, flags: Record<string, unknown>) => (await import('./commands/data-check.js')).dataCheck(folder, flags));
+
+program
   .command('evaluate')
-  .argument('<folder>', 'folder with manifest.csv (file,dataset,label,sublabel,subject,site) and the recordings it names')
+  .argument('<folder>', 'recordings: a folder with manifest.csv (file,dataset,label,sublabel,subject,site), a public collection as published, or a folder per class')
   .summary('measure a model on labelled recordings')
   .description('Measures a model package on labelled recordings: accuracy, macro-F1, AUROC, intervals by subject, and the floors that trivial models reach.')
   .option('--model <name|folder>', 'model package', 'heart-resnet34')

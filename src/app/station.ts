@@ -84,6 +84,7 @@ class RunningStation implements Station {
 
   start(): void {
     const all$ = merge(...this.streams.map((stream) => this.run(stream)));
+    this.running.add(this.parts.service.events$.subscribe((event) => event.kind !== 'ready' && this.published.next(errorMessage(event.error))));
     this.running.add(all$.pipe(finalize(() => this.end.next())).subscribe((message) => this.published.next(message)));
   }
 
@@ -141,7 +142,7 @@ function openable({ config, service, logger }: StationParts): AudioSource[] {
   return config.sources.map((spec) => {
     const options = {
       // A file's or synthesiser's own ?speed= wins.
-      defaultSpeed: config.capture.speed,
+      defaultSpeed: config.capture.speed === 'max' ? Infinity : config.capture.speed,
       ready: () => service.ready(),
       onWarning: (warning: string) => logger.warn({ source: spec }, warning),
       onDebug: (line: string) => logger.debug({ source: spec }, line),
@@ -160,7 +161,8 @@ function unique(wanted: string, taken: Set<string>): string {
   return id;
 }
 
-function errorMessage(error: StageError, streamId: string): ErrorMessage {
+/** Without a streamId it concerns the whole station. */
+function errorMessage(error: StageError, streamId?: string): ErrorMessage {
   const { code, stage, message, remedy, retryable } = error;
-  return { type: 'error', code, stage, streamId, message, remedy, retryable, time: new Date(utcNowMs()).toISOString() };
+  return { type: 'error', code, stage, ...(streamId === undefined ? {} : { streamId }), message, remedy, retryable, time: new Date(utcNowMs()).toISOString() };
 }

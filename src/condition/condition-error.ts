@@ -15,9 +15,8 @@ export function rateChanged(streamId: string, was: number, now: number): StageEr
     code: 'CONDITION_RATE_CHANGED',
     stage: 'condition',
     message: `the sampling rate changed from ${was} to ${now} Hz within the stream`,
-    remedy: 'The source restarts with the new rate; keep one rate per stream.',
+    remedy: 'Keep one rate per stream: name it, as in `mic:NAME?rate=48000`.',
     streamId,
-    retryable: true,
   });
 }
 

@@ -11,7 +11,7 @@ export type { ConditionOptions } from './conditioner.js';
  * One stream in, one stream out; each subscription has its own filters. When the source completes, the rest of the
  * resampler and an `end` come before completion (no `end` when the source emitted nothing: it has no identity).
  *
- * Errors with a StageError: CONDITION_RATE_INVALID, CONDITION_RATE_CHANGED (retryable), CONDITION_CHANNEL_MISSING,
+ * Errors with a StageError: CONDITION_RATE_INVALID, CONDITION_RATE_CHANGED, CONDITION_CHANNEL_MISSING,
  * CONDITION_CHUNK_INVALID, CONDITION_OPTION_INVALID.
  */
 export function condition(options: ConditionOptions): (source: Observable<CaptureItem>) => Observable<ConditionedItem> {

@@ -27,7 +27,7 @@ describe('condition', () => {
 
   it('turns trouble into a StageError with the stream’s id, and passes the source’s own on', async () => {
     const run = (...items: CaptureItem[]) => lastValueFrom(from(items).pipe(condition(options), toArray()));
-    await expect(run(chunk(0), chunk(40, 4000))).rejects.toMatchObject({ code: 'CONDITION_RATE_CHANGED', streamId: 's', retryable: true });
+    await expect(run(chunk(0), chunk(40, 4000))).rejects.toMatchObject({ code: 'CONDITION_RATE_CHANGED', streamId: 's', retryable: false });
     await expect(lastValueFrom(of(chunk(0)).pipe(condition({ ...options, channel: 3 })))).rejects.toMatchObject({ code: 'CONDITION_CHANNEL_MISSING' });
     const unplugged = new StageError({ code: 'CAPTURE_DEVICE_LOST', stage: 'capture', message: 'gone' });
     await expect(lastValueFrom(throwError(() => unplugged).pipe(condition(options)))).rejects.toBe(unplugged);

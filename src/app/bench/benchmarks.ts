@@ -123,10 +123,19 @@ export async function benchMemory(model: ModelPackage, seconds: number, onSample
 export function benchFeatures(python: string): Record<string, number | null> {
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(packageRoot, 'scripts', 'bench-features.mjs'), '--json', '--python', python], { encoding: 'utf8' });
   if (status !== 0) throw new Error(stderr);
-  const { hopMs, librosaWindowMs, hopToLibrosa } = JSON.parse(stdout) as {
-    hopMs: { p50Ms: number };
-    librosaWindowMs: { p50Ms: number } | null;
-    hopToLibrosa: number | null;
+  const measured = JSON.parse(stdout) as {
+    hopInputMs: { p50Ms: number };
+    hopAllMs: { p50Ms: number };
+    librosa: { input: { p50Ms: number }; inputAndDescriptors: { p50Ms: number } } | null;
+    hopInputToLibrosa: number | null;
+    hopAllToLibrosa: number | null;
   };
-  return { featuresRatio: hopToLibrosa, hopMs: hopMs.p50Ms, librosaWindowMs: librosaWindowMs?.p50Ms ?? null };
+  return {
+    featuresRatio: measured.hopInputToLibrosa,
+    featuresWithDescriptorsRatio: measured.hopAllToLibrosa,
+    hopInputMs: measured.hopInputMs.p50Ms,
+    hopWithDescriptorsMs: measured.hopAllMs.p50Ms,
+    librosaInputMs: measured.librosa?.input.p50Ms ?? null,
+    librosaWithDescriptorsMs: measured.librosa?.inputAndDescriptors.p50Ms ?? null,
+  };
 }

@@ -1,7 +1,7 @@
 /** `stethostream record`: a source to a WAV file that stays readable even if the recording is cut off. */
 import { existsSync } from 'node:fs';
 import type { CaptureItem } from '../../capture/types.js';
-import { finalize, fromEvent, merge, take, takeUntil, tap, timer } from 'rxjs';
+import { finalize, fromEvent, merge, take, takeUntil, takeWhile, tap } from 'rxjs';
 import { createSource } from '../../capture/source-spec.js';
 import { recordToWav, type WavSampleFormat } from '../../capture/wav-writer.js';
 import { StageError } from '../../common/stage-error.js';
@@ -14,9 +14,9 @@ export async function record(output: string, flags: Record<string, unknown>): Pr
   }
   const json = flags['json'] === true;
   const source = createSource(String(flags['source']), { onWarning: (warning) => process.stderr.write(`${warning}\n`) });
-  const stop = merge(fromEvent(process, 'SIGINT'), fromEvent(process, 'SIGTERM'), ...(seconds === null ? [] : [timer(1000 * seconds)]));
+  const stop = merge(fromEvent(process, 'SIGINT'), fromEvent(process, 'SIGTERM'));
   const meter = new Meter(source.title, seconds);
-  const items = source.open().pipe(takeUntil(stop.pipe(take(1))), tap((item) => meter.hear(item)), finalize(() => meter.end()));
+  const items = source.open().pipe(takeUntil(stop.pipe(take(1))), tap((item) => meter.hear(item)), takeWhile(() => seconds === null || meter.seconds < seconds, true), finalize(() => meter.end()));
   const result = await recordToWav(items, output, format);
   if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
   else {
@@ -29,7 +29,8 @@ export async function record(output: string, flags: Record<string, unknown>): Pr
 class Meter {
   private readonly shown = process.stderr.isTTY === true;
   private shownAtMs = 0;
-  private seconds = 0;
+  /** Of sound, lost sound included. */
+  seconds = 0;
   private peak = 0;
 
   constructor(
@@ -38,11 +39,9 @@ class Meter {
   ) {}
 
   hear(item: CaptureItem): void {
+    this.seconds += (item.kind === 'chunk' ? item.samples.length / item.channels : item.lengthSamples) / item.sampleRateHz;
     if (!this.shown) return;
-    if (item.kind === 'chunk') {
-      for (const sample of item.samples) this.peak = Math.max(this.peak, Math.abs(sample));
-      this.seconds += item.samples.length / item.channels / item.sampleRateHz;
-    } else this.seconds += item.lengthSamples / item.sampleRateHz;
+    if (item.kind === 'chunk') for (const sample of item.samples) this.peak = Math.max(this.peak, Math.abs(sample));
     if (performance.now() - this.shownAtMs < 200) return;
     this.shownAtMs = performance.now();
     const bars = Math.max(0, Math.min(20, Math.round(20 + 20 * Math.log10(Math.max(this.peak, 1e-6)) / 3)));

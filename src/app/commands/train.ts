@@ -1,33 +1,98 @@
-/** `stethostream train`: options, progress and the closing lines; the work is src/training/train.ts. */
-import { runTrain, type TrainOptions } from '../../training/train.js';
+/** `stethostream train`: options, progress and the closing lines; the work is src/training/train.ts and src/training/article. */
+import { StageError } from '../../common/stage-error.js';
+import type { ArticleOptions } from '../../training/article/options.js';
+import type { TrainingProgress } from '../../training/run-log.js';
+import type { TrainOptions } from '../../training/train.js';
 import { ProgressBars } from '../progress.js';
 
-export async function train(flags: Record<string, unknown>): Promise<void> {
-  const json = flags['json'] === true;
+/** Flags that only one preset knows. */
+const ONLY = {
+  heart: ['output', 'name', 'modelVersion', 'pretrainWindows', 'finetuneWindows', 'folds'],
+  article: ['dataset', 'weights', 'imageSize', 'split', 'validationShare', 'epochs', 'unfreezeEpochs', 'freeze', 'learningRate', 'finderSteps', 'weightDecay', 'dropout'],
+} as const;
+
+type Flags = Readonly<Record<string, unknown>>;
+
+export async function train(flags: Flags): Promise<void> {
+  const preset = flags['preset'] === 'article' ? 'article' : 'heart';
+  refuse(flags, preset, ONLY[preset === 'article' ? 'heart' : 'article']);
   const bars = new ProgressBars();
-  const result = await runTrain(optionsOf(flags), {
-    onLine: (line) => bars.line(line),
-    onProgress: ({ phase, done, total, loss }) => bars.show(phase, done, total, loss === undefined ? '' : `loss ${loss.toFixed(3)}`),
-  }).finally(() => bars.end());
-  if (json) process.stdout.write(`${JSON.stringify({ model: result.model.folder, results: result.results, skipped: result.skipped })}\n`);
-  else process.stdout.write(`Model package: ${result.model.folder}\nIts README.md is the model card; the run is in ${result.runFolder}.\n`);
+  const hooks = {
+    onLine: (line: string) => bars.line(line),
+    onProgress: ({ phase, done, total, loss }: TrainingProgress) => bars.show(phase, done, total, loss === undefined ? '' : `loss ${loss.toFixed(3)}`),
+  };
+  const print = preset === 'article' ? await trainArticle(flags, hooks).finally(() => bars.end()) : await trainHeart(flags, hooks).finally(() => bars.end());
+  process.stdout.write(flags['json'] === true ? `${JSON.stringify(print.json)}\n` : print.text);
 }
 
-function optionsOf(flags: Record<string, unknown>): TrainOptions {
-  const number = (name: string) => (flags[name] === undefined ? {} : { [name]: Number(flags[name]) });
-  const text = (name: string) => (flags[name] === undefined ? {} : { [name]: String(flags[name]) });
+type Hooks = Parameters<typeof import('../../training/train.js').runTrain>[1];
+interface Printed {
+  text: string;
+  json: unknown;
+}
+
+async function trainHeart(flags: Flags, hooks: Hooks): Promise<Printed> {
+  const { runTrain } = await import('../../training/train.js');
+  const { model, results, skipped, runFolder, report } = await runTrain(heartOptions(flags), hooks);
+  return {
+    text: `Model package: ${model.folder}\nIts README.md is the model card; the run is in ${runFolder}, its report is ${report.html}.\n`,
+    json: { model: model.folder, report: report.html, results, skipped },
+  };
+}
+
+async function trainArticle(flags: Flags, hooks: Hooks): Promise<Printed> {
+  const { runArticle } = await import('../../training/article/article-run.js');
+  const { NO_PACKAGE } = await import('../../training/article/article-results.js');
+  const { results, weights, report, skipped } = await runArticle(articleOptions(flags), hooks);
+  return {
+    text: `Error rate ${(100 * results.errorRate).toFixed(1)} %. Weights: ${weights}\nReport: ${report.html}\n${NO_PACKAGE}\n`,
+    json: { weights, report: report.html, results, skipped },
+  };
+}
+
+function heartOptions(flags: Flags): TrainOptions {
   return {
     data: String(flags['data']),
-    ...text('run'),
-    ...text('output'),
-    ...text('name'),
+    ...texts(flags, ['run', 'output', 'name']),
     ...(flags['modelVersion'] === undefined ? {} : { version: String(flags['modelVersion']) }),
-    ...number('seed'),
-    ...number('pretrainWindows'),
-    ...number('finetuneWindows'),
-    ...number('batchSize'),
-    ...number('folds'),
-    ...number('checkpointEverySteps'),
-    command: `stethostream ${process.argv.slice(2).join(' ')}`,
+    ...numbers(flags, ['seed', 'pretrainWindows', 'finetuneWindows', 'batchSize', 'folds', 'checkpointEverySteps']),
+    command: commandLine(),
   };
+}
+
+function articleOptions(flags: Flags): ArticleOptions {
+  const rate = flags['learningRate'];
+  return {
+    data: String(flags['data']),
+    ...texts(flags, ['run', 'dataset', 'weights']),
+    ...numbers(flags, ['seed', 'imageSize', 'validationShare', 'batchSize', 'epochs', 'unfreezeEpochs', 'finderSteps', 'weightDecay', 'dropout', 'checkpointEverySteps']),
+    ...(rate === undefined || rate === 'auto' ? {} : numbers(flags, ['learningRate'])),
+    ...(flags['split'] === undefined ? {} : { split: flags['split'] as 'random' | 'subject' }),
+    ...(flags['freeze'] === undefined ? {} : { freeze: flags['freeze'] === true }),
+    command: commandLine(),
+  };
+}
+
+const commandLine = () => `stethostream ${process.argv.slice(2).join(' ')}`;
+
+function texts<K extends string>(flags: Flags, names: readonly K[]): Partial<Record<K, string>> {
+  return Object.fromEntries(names.filter((name) => flags[name] !== undefined).map((name) => [name, String(flags[name])])) as Partial<Record<K, string>>;
+}
+
+function numbers<K extends string>(flags: Flags, names: readonly K[]): Partial<Record<K, number>> {
+  const given = names.filter((name) => flags[name] !== undefined);
+  for (const name of given) if (String(flags[name]).trim() === '' || !Number.isFinite(Number(flags[name]))) throw usage(`${flag(name)} is "${String(flags[name])}", it must be a number`);
+  return Object.fromEntries(given.map((name) => [name, Number(flags[name])])) as Partial<Record<K, number>>;
+}
+
+/** A flag of the other preset would be ignored silently. */
+function refuse(flags: Flags, preset: string, foreign: readonly string[]): void {
+  const given = foreign.filter((name) => flags[name] !== undefined);
+  if (given.length > 0) throw usage(`${given.map(flag).join(', ')} ${given.length > 1 ? 'mean' : 'means'} nothing to the preset ${preset}`);
+}
+
+const flag = (name: string) => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+
+function usage(message: string): StageError {
+  return new StageError({ code: 'TRAINING_OPTION_INVALID', stage: 'training', message, remedy: 'See `stethostream train --help`.' });
 }
