@@ -2,7 +2,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'models/', '.cache/', 'runs/'] },
+  { ignores: ['dist/', 'node_modules/', 'models/', '.cache/', 'runs/', 'test-output/'] },
   ...tseslint.configs.recommended,
   {
     files: ['**/*.ts'],
