@@ -54,7 +54,7 @@ async function fetchRest({ url, bytes }, part) {
     await pipeline(Readable.fromWeb(response.body), count, createWriteStream(part, { flags: from > 0 ? 'a' : 'w' }));
   } catch (error) {
     const full = error.code === 'ENOSPC';
-    throw new SetupProblem(`the download of ${url} broke off after ${statSync(part).size} of ${bytes} bytes: ${error.message}`, full ? 'Free 1.5 GB on the disk of the cache folder and run the command again.' : remedy, error);
+    throw new SetupProblem(`the download of ${url} broke off after ${existsSync(part) ? statSync(part).size : 0} of ${bytes} bytes: ${error.message}`, full ? 'Free 1.5 GB on the disk of the cache folder and run the command again.' : remedy, error);
   } finally {
     bar.stop();
   }

@@ -409,7 +409,7 @@ function kernelError(name: string, error: unknown): StageError {
     code: memory ? 'TRAINING_OUT_OF_MEMORY' : 'TRAINING_KERNEL_FAILED',
     stage: 'training',
     message: `TensorFlow's ${name} failed: ${text}`,
-    remedy: memory ? 'Train with a smaller --batch, or close other programs.' : 'This is a defect: please report it with this message.',
+    remedy: memory ? 'Train with a smaller --batch-size, or close other programs.' : 'This is a defect: please report it with this message.',
     cause: error,
   });
 }

@@ -46,6 +46,6 @@ export function requireMemory(needed: number, n: number, available = availableBy
     code: 'TRAINING_OUT_OF_MEMORY',
     stage: 'training',
     message: `a step of ${n} windows takes about ${gigabytes(needed)} GB of memory, ${gigabytes(available)} GB are there`,
-    remedy: 'Train with a smaller --batch, or close other programs.',
+    remedy: 'Train with a smaller --batch-size, or close other programs.',
   });
 }

@@ -322,7 +322,7 @@ function outOfMemory(cause: RangeError): StageError {
     code: 'TRAINING_OUT_OF_MEMORY',
     stage: 'training',
     message: `no memory left: ${cause.message}`,
-    remedy: 'Train with a smaller --batch, or close other programs.',
+    remedy: 'Train with a smaller --batch-size, or close other programs.',
     cause,
   });
 }

@@ -129,12 +129,18 @@ describe('download', () => {
   const file = (digest = sha256) => ({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/file`, path, bytes: content.length, sha256: digest });
 
   it('goes on where a broken download stopped', async () => {
+    writeFileSync(`${path}.part`, content.subarray(0, 120_000));
+    await download(file());
+    expect(asked).toEqual(['bytes=120000-']);
+    expect(readFileSync(path).equals(content)).toBe(true);
+  });
+
+  it('says how far it came when the server hangs up, and needs no other repair than running again', async () => {
     hangUpAfter = 120_000;
-    await expect(download(file())).rejects.toThrow(/broke off after 120000 of 300000 bytes/);
+    await expect(download(file())).rejects.toThrow(/broke off after \d+ of 300000 bytes/);
     expect(existsSync(path)).toBe(false);
     hangUpAfter = Infinity;
     await download(file());
-    expect(asked).toEqual([undefined, 'bytes=120000-']);
     expect(readFileSync(path).equals(content)).toBe(true);
   });
 
