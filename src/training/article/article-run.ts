@@ -51,8 +51,8 @@ export async function runArticle(options: ArticleOptions, hooks: ArticleHooks = 
   const settings = articleSettings(options);
   const log = new RunLog({ folder: settings.run, ...hooks });
   requireEngine();
-  const { command, run, checkpointEverySteps: _every, ...identity } = settings;
-  claimRun(run, { preset: 'article', ...identity }, log);
+  const { command, run } = settings;
+  claimRun(run, { preset: 'article', ...without(settings, ['command', 'run', 'checkpointEverySteps']) }, log);
   noteEnvironment(run, command);
   const { recordings, skipped } = await load(settings, log);
   const classes = datasetClasses(recordings.map((r) => r.set));
@@ -333,6 +333,10 @@ async function writeWeights({ settings, learner }: Job, results: ArticleResults)
   const metadata = { preset: 'article', labels: results.classes.join(','), imageSize: String(settings.imageSize), start: results.start };
   await writeSafetensors(file, learner.trainer.stateDict({ ema: false }), { metadata });
   return file;
+}
+
+function without(settings: ArticleSettings, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => !names.includes(name)));
 }
 
 function trainingError(code: string, message: string, remedy: string): StageError {

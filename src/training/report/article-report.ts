@@ -9,7 +9,7 @@ export function articleReport(folder: string, identity: Record<string, unknown>,
   const found = results as ArticleResults;
   const seed = Number(identity['seed']);
   const environment = readEnvironment(folder, command);
-  const { data, features, network, preset: _preset, ...recipe } = identity;
+  const { data, features, network, ...recipe } = identity;
   return {
     schema: 'stethostream-report/1',
     title: `Training report: article, ${found.dataset}`,

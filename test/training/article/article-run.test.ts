@@ -115,7 +115,8 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset article (needs `n
   }, 120_000);
 
   it('says how many subjects a random split shares', async () => {
-    const { weights: _weights, ...rest } = options('random');
+    const rest = options('random');
+    delete rest.weights;
     const random = await runArticle({ ...rest, split: 'random', learningRate: 1e-3, finderSteps: 0, epochs: 1, unfreezeEpochs: 0 });
     expect(random.results.split.sharedSubjects).toBeGreaterThan(0);
     expect(random.results.start).toBe('random weights');
