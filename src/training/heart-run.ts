@@ -105,6 +105,17 @@ async function runPhase(context: HeartContext, phase: Phase): Promise<PhaseResul
   if (existsSync(resultFile)) return JSON.parse(readFileSync(resultFile, 'utf8')) as PhaseResult;
   mkdirSync(folder, { recursive: true });
   const learner = openLearner(context.spec, context.params, phase.recipe, context.seed, phase.start);
+  try {
+    const result = await trainAndJudge(context, phase, folder, learner);
+    writeAtomically(resultFile, JSON.stringify(result));
+    discardCheckpoint(folder);
+    return result;
+  } finally {
+    learner.close();
+  }
+}
+
+async function trainAndJudge(context: HeartContext, phase: Phase, folder: string, learner: OpenLearner): Promise<PhaseResult> {
   const { curve, seconds } = await fit(context, phase, folder, learner);
   const logits: Record<string, ClipLogits[]> = {};
   for (const [name, recordings] of Object.entries(phase.judged)) {
@@ -112,10 +123,7 @@ async function runPhase(context: HeartContext, phase: Phase): Promise<PhaseResul
     logits[name] = await clipLogits(recordings, context.params, (x, n) => learner.predict(x, n), { onProgress: (done) => clock.update(done) });
   }
   await writeSafetensors(join(folder, 'weights.safetensors'), await learner.weights());
-  const result: PhaseResult = { curve, seconds, logits };
-  writeAtomically(resultFile, JSON.stringify(result));
-  discardCheckpoint(folder);
-  return result;
+  return { curve, seconds, logits };
 }
 
 async function fit(context: HeartContext, phase: Phase, folder: string, learner: OpenLearner): Promise<{ curve: CurvePoint[]; seconds: number }> {

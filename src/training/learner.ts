@@ -14,6 +14,8 @@ export interface OpenLearner extends Learner {
   predict(x: Float32Array, n: number): Float32Array;
   /** The averaged weights. */
   weights(): StateDict;
+  /** Frees the engine's memory, which no garbage collector sees. */
+  close(): void;
 }
 
 /** Throws TRAINING_TENSORFLOW_MISSING or TRAINING_TENSORFLOW_BROKEN: known at the start of a run, not after an hour. */
@@ -25,6 +27,8 @@ export function requireEngine(): void {
 export function openLearner(spec: ResNetSpec, params: FeatureParams, recipe: StageRecipe, seed: number, start: StateDict | undefined): OpenLearner {
   const { weightDecay, labelSmoothing, emaDecay } = recipe;
   const trainer = createTrainer({ tf: loadTensorFlow(), spec, height: params.mel.nMels, width: params.windowFrames, seed, weightDecay, labelSmoothing, emaDecay });
+  // Known now rather than at the first step.
+  trainer.requireMemory(recipe.batchSize);
   if (start) trainer.loadStateDict(start);
   return {
     step: ({ x, n, setsA, setsB, lambda }, rates) => trainer.step({ x, n, setsA: masks(setsA), setsB: masks(setsB), lambda }, rates).loss,
@@ -32,6 +36,7 @@ export function openLearner(spec: ResNetSpec, params: FeatureParams, recipe: Sta
     restore: (folder) => trainer.restore(folder),
     predict: (x, n) => trainer.predict(x, n),
     weights: () => trainer.stateDict(),
+    close: () => trainer.dispose(),
   };
 }
 
