@@ -1,7 +1,7 @@
 /** The report of the recipe `article`, from what its run left. */
 import { DISCLAIMER } from '../../common/disclaimer.js';
 import { NO_PACKAGE, type ArticleResults } from '../article/article-results.js';
-import { readEnvironment } from './environment.js';
+import { likelyCommand, readEnvironment } from './environment.js';
 import { reportPart, type ReportData } from './report-data.js';
 
 /** @param identity run.json. @param results results.json. */
@@ -37,7 +37,7 @@ export function articleReport(folder: string, identity: Record<string, unknown>,
       ...(found.frozen ? ['Body frozen: convolutions kept their weights while batch norm and the head learnt.'] : []),
     ],
     again: {
-      command: environment.command || command,
+      command: environment.command || command || likelyCommand(folder, identity),
       seed,
       data: String(data),
       runFolder: folder,

@@ -40,6 +40,11 @@ export function readEnvironment(runFolder: string, command: string): RunEnvironm
   return { ...environmentNow(command), recordedAfterwards: true };
 }
 
+/** Where a run left no note of its command: what its options amount to, as far as they are plain. */
+export function likelyCommand(runFolder: string, identity: Readonly<Record<string, unknown>>): string {
+  return `stethostream train --preset ${identity['preset'] === 'article' ? 'article' : 'heart'} --data ${String(identity['data'])} --run ${runFolder} --seed ${String(identity['seed'])}`;
+}
+
 function environmentNow(command: string): RunEnvironment {
   const [cpu] = cpus();
   return {

@@ -6,7 +6,7 @@ import type { ExportedModel } from '../export-model.js';
 import { figure } from '../format.js';
 import type { HeartRecipe } from '../recipe.js';
 import type { TrainingResults } from '../results.js';
-import { readEnvironment } from './environment.js';
+import { likelyCommand, readEnvironment } from './environment.js';
 import { reportPart, type ReportData, type ReportPart } from './report-data.js';
 
 /** @param identity run.json. @param results results.json. */
@@ -39,7 +39,7 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
       'Threads add numbers in no fixed order, so a repeated run comes close but not to the bit, unless it runs on the same machine with as many threads.',
     ],
     again: {
-      command: environment.command || command,
+      command: environment.command || command || likelyCommand(folder, identity),
       seed,
       data: String(identity['data']),
       runFolder: folder,
