@@ -1,4 +1,5 @@
 /** Untrained weights, reproducible by seed: the start of a training from scratch, and a stand-in where only speed or exactness matters. */
+import { mulberry32, standardNormal } from '../common/random.js';
 import { parameters, type ParameterSpec, type ResNetSpec } from './resnet34.js';
 import { elementCount, type StateDict } from './state-dict.js';
 
@@ -23,7 +24,7 @@ function drawer(name: string, shape: number[], kind: ParameterSpec['kind'], rand
   const convStd = Math.sqrt(2 / (out * kernelHeight * kernelWidth));
   switch (kind) {
     case 'convWeight':
-      return () => convStd * normal(random);
+      return () => convStd * standardNormal(random);
     case 'linearWeight':
     case 'linearBias':
       return () => linearBound * (2 * random() - 1);
@@ -33,22 +34,6 @@ function drawer(name: string, shape: number[], kind: ParameterSpec['kind'], rand
       return () => 0.6 + 0.8 * random();
     case 'bnShift':
     case 'bnMean':
-      return () => 0.1 * normal(random);
+      return () => 0.1 * standardNormal(random);
   }
-}
-
-/** One standard normal deviate (Box–Muller; the second one is thrown away). */
-function normal(random: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-}
-
-/** Small 32-bit generator (Tommy Ettinger's Mulberry32), uniform in [0, 1). */
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }

@@ -2,6 +2,7 @@
  * The trainer: steps, predictions, checkpoints of one network, with plain typed arrays at the boundary, so that
  * recipes know nothing of TensorFlow.
  */
+import { mulberry32 } from '../../common/random.js';
 import { StageError } from '../../common/stage-error.js';
 import { BATCH_NORM_EPS, type ResNetSpec } from '../../inference/resnet34.js';
 import type { StateDict } from '../../inference/state-dict.js';
@@ -89,7 +90,7 @@ export class Trainer {
     this.rateOf = options.rateOf ?? (() => 1);
     this.groups = this.makeGroups();
     const weights = new Weights(this.layout);
-    initialise(weights, uniform(options.seed));
+    initialise(weights, mulberry32(options.seed));
     const make = (values?: Float32Array) => new Variables(this.kernels, this.layout, values);
     const { present, average, adam } = this.guarded(() => ({
       present: { values: make(weights.values), statistics: weights.statistics.slice() },
@@ -259,7 +260,7 @@ export class Trainer {
   private dropoutMask(n: number): { featureMask?: Float32Array } {
     const { dropout = 0, seed, spec } = this.options;
     if (dropout === 0) return {};
-    const random = uniform(seed * 7919 + this.adam.step + 1);
+    const random = mulberry32(seed * 7919 + this.adam.step + 1);
     const mask = new Float32Array(n * (spec.widths.at(-1) ?? spec.stemWidth));
     for (let i = 0; i < mask.length; i++) mask[i] = random() < dropout ? 0 : 1 / (1 - dropout);
     return { featureMask: mask };
@@ -325,15 +326,4 @@ function outOfMemory(cause: RangeError): StageError {
     remedy: 'Train with a smaller --batch-size, or close other programs.',
     cause,
   });
-}
-
-/** Mulberry32 (Tommy Ettinger), uniform in [0, 1). */
-function uniform(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }

@@ -5,6 +5,7 @@
  * Inside, convolution weights are HWIO and the linear layer [in, out], as TensorFlow wants them; state dicts have
  * torchvision's names and layouts.
  */
+import { standardNormal } from '../../common/random.js';
 import { parameters, type ParameterSpec, type ResNetSpec } from '../../inference/resnet34.js';
 import { elementCount, type StateDict, type Tensor } from '../../inference/state-dict.js';
 
@@ -134,17 +135,13 @@ export function initialise(weights: Weights, random: () => number): void {
     const std = Math.sqrt(2 / (out * kh * kw));
     const bound = 1 / Math.sqrt(spec.kind === 'linearWeight' ? inputs : weights.layout.slot('fc.weight').spec.shape[1]!);
     for (let i = 0; i < length; i++) {
-      if (spec.kind === 'convWeight') values[i] = std * normal(random);
+      if (spec.kind === 'convWeight') values[i] = std * standardNormal(random);
       else if (spec.kind === 'bnVariance') values[i] = 1;
       else if (spec.kind === 'bnScale') values[i] = spec.name.endsWith('bn2.weight') ? 0 : 1;
       else if (spec.kind === 'linearWeight' || spec.kind === 'linearBias') values[i] = bound * (2 * random() - 1);
       else values[i] = 0;
     }
   }
-}
-
-function normal(random: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
 
 function innerShape({ kind, shape }: ParameterSpec): number[] {
