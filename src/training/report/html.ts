@@ -33,7 +33,7 @@ function partSection(part: ReportPart, media: ReadonlyMap<string, ClipMedia>): s
     `<section id="${escapeText(part.name)}"><h2>${escapeText(part.title)}</h2><p>${escapeText(part.note)}</p>`,
     headline(part),
     figuresTable(part),
-    '<p class="fine">In brackets: 95 % bootstrap intervals by subject. Floors are what trivial models reach by the same or like folds; a result near its floor says little.</p>',
+    '<p class="fine">In brackets: 95 % bootstrap intervals by subject. Floors are what trivial models reach by the same or like folds; a result near its floor says little. Sites with fewer than 10 clips are not shown by themselves.</p>',
     `<div class="pair"><div><h3>Confusion: counts and rates</h3>${confusionTable(part)}</div><div><h3>Most confused</h3>${confusedTable(part.confused)}</div></div>`,
     `<h3>Classes</h3>${classTable(part)}`,
     `<div class="charts">${rocChart(part)}${calibrationChart(part)}${coverageChart(part)}</div>`,

@@ -128,11 +128,15 @@ export function reportPart(predictions: readonly ClipPrediction[], options: Part
   };
 }
 
-/** Figures per site, where there are several. */
+/** Fewer clips of a site say nothing. */
+export const MIN_SITE_CLIPS = 10;
+
+/** Figures per site, where there are several with enough clips. */
 function siteSummaries(predictions: readonly ClipPrediction[], abnormalThreshold: number, seed: number): Record<string, DatasetSummary> {
-  const sites = [...new Set(predictions.map((p) => p.site))].filter(Boolean).sort();
+  const at = (site: string) => predictions.filter((p) => p.site === site && p.set !== 0);
+  const sites = [...new Set(predictions.map((p) => p.site))].filter((site) => site !== '' && at(site).length >= MIN_SITE_CLIPS).sort();
   if (sites.length < 2) return {};
-  return Object.fromEntries(sites.map((site) => [site, summariseDataset(predictions.filter((p) => p.site === site), abnormalThreshold, seed)]));
+  return Object.fromEntries(sites.map((site) => [site, summariseDataset(at(site), abnormalThreshold, seed)]));
 }
 
 function clipLoss(item: Item, names: readonly string[]): ClipLoss {
