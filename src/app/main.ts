@@ -146,7 +146,7 @@ program
 
 program
   .command('bench')
-  .argument('[name]', 'pipeline, features, latency, memory or all', 'all')
+  .argument('[name]', 'pipeline, features, latency, memory, or all but memory', 'all')
   .summary('measure speed; ratios within one run')
   .description('Measures speed. Only ratios within one run mean anything on a shared machine.')
   .option('--json', 'machine-readable')

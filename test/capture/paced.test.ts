@@ -22,7 +22,7 @@ describe('paced, in real time', () => {
     const start = Date.now();
     const chunks: AudioChunk[] = [];
     const arrivals: number[] = [];
-    paced(() => pcmReader(ramp(95)), { streamId: 's', now }).subscribe((item) => {
+    paced(() => pcmReader(ramp(95)), { streamId: 's', now, chunkMs: 10 }).subscribe((item) => {
       chunks.push(item as AudioChunk);
       arrivals.push(Date.now() - start);
     });
@@ -33,7 +33,15 @@ describe('paced, in real time', () => {
     expect(joined(chunks)).toEqual([...ramp(95).samples]);
   });
 
-  it('does not drift although 10 ms are no whole number of samples and timers are late', async () => {
+  it('sends chunks of 5 ms unless told otherwise: a live label waits for no more', async () => {
+    const starts: number[] = [];
+    const subscription = paced(() => pcmReader(ramp(95)), { streamId: 's', now }).subscribe((item) => starts.push(item.startSample));
+    await vi.advanceTimersByTimeAsync(21);
+    subscription.unsubscribe();
+    expect(starts).toEqual([0, 5, 10, 15]);
+  });
+
+  it('does not drift although 5 ms are no whole number of samples and timers are late', async () => {
     const start = Date.now();
     let last = 0;
     const reader = { sampleRateHz: 44_123, channels: 1, read: (n: number) => new Float32Array(n) };
@@ -58,7 +66,7 @@ describe('paced, in real time', () => {
   it('slips rather than floods after the process was suspended', async () => {
     let clock = 0;
     const chunks: AudioChunk[] = [];
-    const subscription = paced(() => pcmReader(ramp(100_000)), { streamId: 's', now: () => clock }).subscribe((item) => chunks.push(item as AudioChunk));
+    const subscription = paced(() => pcmReader(ramp(100_000)), { streamId: 's', now: () => clock, chunkMs: 10 }).subscribe((item) => chunks.push(item as AudioChunk));
     await vi.advanceTimersByTimeAsync(0);
     clock = 10;
     await vi.advanceTimersByTimeAsync(10);

@@ -7,6 +7,8 @@ import { ProgressBars } from '../progress.js';
 interface Benchmark {
   /** What is measured and the goal, for people. */
   title: string;
+  /** Takes minutes: run by its name only, not with `all`. */
+  long?: boolean;
   run(context: { model: ModelPackage; seconds: number; python: string; bars: ProgressBars }): Promise<Record<string, number | null>>;
 }
 
@@ -25,12 +27,13 @@ const benchmarks: Record<string, Benchmark> = {
   },
   memory: {
     title: 'resident memory over a replay at full speed (goal: flat)',
+    long: true,
     run: ({ model, seconds, bars }) => benchMemory(model, seconds, (done) => bars.show('memory', Math.round(done), Math.round(seconds))),
   },
 };
 
 export async function bench(name: string, flags: Record<string, unknown>): Promise<void> {
-  const chosen = name === 'all' ? Object.keys(benchmarks) : [name];
+  const chosen = name === 'all' ? Object.keys(benchmarks).filter((each) => !benchmarks[each]!.long) : [name];
   const seconds = Number(flags['seconds']);
   for (const each of chosen) {
     if (!Object.hasOwn(benchmarks, each)) throw usage(`there is no benchmark ${each}`, `Choose one of ${Object.keys(benchmarks).join(', ')} or all.`);

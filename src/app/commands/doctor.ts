@@ -83,11 +83,11 @@ async function engines(name: string): Promise<Finding[]> {
 }
 
 function tensorFlow(): Finding {
-  const { installed, folder, binding } = tensorFlowStatus();
+  const { installed, folder, binding, version } = tensorFlowStatus();
   return {
     what: 'TensorFlow',
     state: installed ? 'ok' : 'missing',
-    detail: installed ? `tfjs-node ${binding} in ${folder}` : `not set up in ${folder}; only \`train\` needs it`,
+    detail: installed ? `TensorFlow ${version ?? 'of unknown version'} through tfjs-node ${binding} in ${folder}` : `not set up in ${folder}; only \`train\` needs it`,
     remedy: installed ? '' : 'npm run setup:tensorflow',
   };
 }
