@@ -49,6 +49,8 @@ export class PictureLearner implements Learner {
     const { imageSize, seed, weightDecay, dropout } = settings;
     // No average of the weights: the article's recipe has none, and predictions below use the present ones.
     this.trainer = createTrainer({ tf: loadTensorFlow(), spec, height: imageSize, width: imageSize, seed, weightDecay, dropout, emaDecay: 0, clipNorm: 10 });
+    // Known now rather than at the first step: 512 × 512 takes gigabytes.
+    this.trainer.requireMemory(settings.batchSize);
   }
 
   step({ x, n, setsA, lambda }: Batch, rates: { learningRate: number; beta1: number }): number {

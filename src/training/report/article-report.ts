@@ -1,6 +1,7 @@
 /** The report of the recipe `article`, from what its run left. */
 import { DISCLAIMER } from '../../common/disclaimer.js';
 import { NO_PACKAGE, type ArticleResults } from '../article/article-results.js';
+import type { DatasetSummary } from '../summary.js';
 import { likelyCommand, readEnvironment } from './environment.js';
 import { reportPart, type ReportData } from './report-data.js';
 
@@ -23,7 +24,7 @@ export function articleReport(folder: string, identity: Record<string, unknown>,
         title: `Validation clips of ${found.dataset}`,
         note: splitNote(found),
         floors: found.floors,
-        summary: found.summary,
+        summary: ownColumns(found.summary),
         abnormalThreshold: 0.5,
         seed,
       }),
@@ -49,6 +50,12 @@ export function articleReport(folder: string, identity: Record<string, unknown>,
       environment,
     },
   };
+}
+
+/** This network has no output for labels that the data set lacks: their columns would be empty by construction. */
+function ownColumns(summary: DatasetSummary): DatasetSummary {
+  const { actual, predicted, counts } = summary.confusion;
+  return { ...summary, confusion: { actual, predicted: predicted.slice(0, actual.length), counts: counts.map((row) => row.slice(0, actual.length)) } };
 }
 
 function splitNote({ split }: ArticleResults): string {
