@@ -29,17 +29,22 @@ export function clipPicture(pcm: Float32Array, params: FeatureParams): Picture {
   return { pixels, height: nMels, width: frames };
 }
 
+/** To a square of `size` pixels a side; see resizeTo. */
+export function resizeBilinear(picture: Picture, size: number, out: Float32Array, at: number): void {
+  resizeTo(picture, { height: size, width: size }, out, at);
+}
+
 /** Bilinear with pixel centres at half integers and edges held (PIL's and PyTorch's `align_corners=False`). */
-export function resizeBilinear({ pixels, height, width }: Picture, size: number, out: Float32Array, at: number): void {
-  const columns = Array.from({ length: size }, (_, x) => neighbours(x, size, width));
-  for (let y = 0; y < size; y++) {
-    const row = neighbours(y, size, height);
+export function resizeTo({ pixels, height, width }: Picture, to: { height: number; width: number }, out: Float32Array, at = 0): void {
+  const columns = Array.from({ length: to.width }, (_, x) => neighbours(x, to.width, width));
+  for (let y = 0; y < to.height; y++) {
+    const row = neighbours(y, to.height, height);
     const [upper, lower] = [row.low * width, row.high * width];
-    for (let x = 0; x < size; x++) {
+    for (let x = 0; x < to.width; x++) {
       const { low, high, share } = columns[x]!;
       const above = pixels[upper + low]! + share * (pixels[upper + high]! - pixels[upper + low]!);
       const below = pixels[lower + low]! + share * (pixels[lower + high]! - pixels[lower + low]!);
-      out[at + y * size + x] = above + row.share * (below - above);
+      out[at + y * to.width + x] = above + row.share * (below - above);
     }
   }
 }

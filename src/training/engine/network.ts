@@ -34,6 +34,16 @@ export interface PassOptions {
   bfloat16: boolean;
 }
 
+/** What each place of the last feature map adds to each class. */
+export interface ClassMaps {
+  /** n × height × width × labels, row-major. */
+  values: Float32Array;
+  n: number;
+  height: number;
+  width: number;
+  labels: number;
+}
+
 type Dims = readonly [n: number, height: number, width: number];
 
 const STATISTICS_MOMENTUM = 0.1;
@@ -71,7 +81,27 @@ export class Network {
   }
 
   /** Inference pass in float32 with the running statistics. @returns n × labels logits. */
-  predict(x: Float32Array, [n, height, width]: Dims, source: ParameterSource): Float32Array {
+  predict(x: Float32Array, dims: Dims, source: ParameterSource): Float32Array {
+    const { kernels } = this;
+    const features = kernels.mean(this.lastFeatures(x, dims, source), [1, 2]);
+    const logits = kernels.add(kernels.matMul(features, source.read('fc.weight')), source.read('fc.bias'));
+    return kernels.values(logits);
+  }
+
+  /**
+   * Class-activation maps of an inference pass: Σ_k w_ck · A_k at each place of the last feature map A (Zhou et al.
+   * 2016). Pooling and classifier are linear, so a map's mean plus the class's bias is its logit.
+   */
+  classMaps(x: Float32Array, dims: Dims, source: ParameterSource): ClassMaps {
+    const { kernels } = this;
+    const features = this.lastFeatures(x, dims, source);
+    const [n = 0, height = 0, width = 0, channels = 0] = features.shape;
+    const places = kernels.reshape(features, [n * height * width, channels]);
+    return { values: kernels.values(kernels.matMul(places, source.read('fc.weight'))), n, height, width, labels: this.spec.labels };
+  }
+
+  /** n × height × width × channels, before the average pooling. */
+  private lastFeatures(x: Float32Array, [n, height, width]: Dims, source: ParameterSource): Handle {
     const { kernels } = this;
     const input = kernels.tensor(x, [n, height, width, 1]);
     const stemmed = this.unit(input, stem(this.spec), source);
@@ -80,9 +110,7 @@ export class Network {
     let y = kernels.relu(pooled);
     kernels.free(input, stemmed, padded, pooled);
     for (const block of this.blocks) y = this.predictBlock(y, block, source);
-    const features = kernels.mean(y, [1, 2]);
-    const logits = kernels.add(kernels.matMul(features, source.read('fc.weight')), source.read('fc.bias'));
-    return kernels.values(logits);
+    return y;
   }
 
   private predictBlock(x: Handle, spec: BasicBlockSpec, source: ParameterSource): Handle {

@@ -1,7 +1,10 @@
 /** The report of the recipe `article`, from what its run left. */
+import { join } from 'node:path';
 import { DISCLAIMER } from '../../common/disclaimer.js';
+import { resnet34, type ResNetSpec } from '../../inference/resnet34.js';
 import { NO_PACKAGE, type ArticleResults } from '../article/article-results.js';
 import type { DatasetSummary } from '../summary.js';
+import type { MapPlan } from './class-maps.js';
 import { likelyCommand, readEnvironment } from './environment.js';
 import { reportPart, type ReportData } from './report-data.js';
 
@@ -50,6 +53,15 @@ export function articleReport(folder: string, identity: Record<string, unknown>,
       environment,
     },
   };
+}
+
+/** Every clip by the final weights. */
+export function articleMaps(folder: string, identity: Record<string, unknown>, results: unknown): MapPlan {
+  const { classes } = results as ArticleResults;
+  const spec = resnet34(classes.length, identity['network'] as Partial<Omit<ResNetSpec, 'labels'>>);
+  const imageSize = Number(identity['imageSize']);
+  const cells = Math.ceil(imageSize / (4 * 2 ** (spec.widths.length - 1)));
+  return { judges: [{ weights: join(folder, 'weights.safetensors') }], spec, labels: classes, imageSize, cell: `1/${cells} of the clip and 1/${cells} of the bands` };
 }
 
 /** This network has no output for labels that the data set lacks: their columns would be empty by construction. */

@@ -3,9 +3,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DISCLAIMER } from '../../common/disclaimer.js';
 import type { ExportedModel } from '../export-model.js';
+import type { FeatureParams } from '../../features/index.js';
+import type { ResNetSpec } from '../../inference/resnet34.js';
 import { figure } from '../format.js';
+import { LABELS } from '../label-map.js';
 import type { HeartRecipe } from '../recipe.js';
 import type { TrainingResults } from '../results.js';
+import type { MapPlan } from './class-maps.js';
 import { likelyCommand, readEnvironment } from './environment.js';
 import { reportPart, type ReportData, type ReportPart } from './report-data.js';
 
@@ -50,6 +54,23 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
       network: identity['spec'],
       environment,
     },
+  };
+}
+
+/** Each clip by the weights that judged it: those of its fold, else the final ones. */
+export function heartMaps(folder: string, identity: Record<string, unknown>): MapPlan {
+  const division = join(folder, 'division.json');
+  const { folds } = existsSync(division) ? (JSON.parse(readFileSync(division, 'utf8')) as { folds: string[][] }) : { folds: [] };
+  const weights = (phase: string) => join(folder, phase, 'weights.safetensors');
+  const spec = identity['spec'] as ResNetSpec;
+  const { mel, windowFrames } = identity['features'] as FeatureParams;
+  const shrink = 4 * 2 ** (spec.widths.length - 1);
+  const seconds = (windowFrames * mel.hopLength) / mel.sampleRateHz / Math.ceil(windowFrames / shrink);
+  return {
+    judges: [...folds.map((files, i) => ({ weights: weights(`fold-${i + 1}`), files: new Set(files) })), { weights: weights('final') }],
+    spec,
+    labels: LABELS,
+    cell: `${seconds.toFixed(1)} s and ${Math.round(mel.nMels / Math.ceil(mel.nMels / shrink))} of ${mel.nMels} bands (smoother in time here, since overlapping windows are averaged)`,
   };
 }
 

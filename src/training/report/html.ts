@@ -4,18 +4,22 @@ import type { Interval } from '../bootstrap.js';
 import { calibrationChart, coverageChart, epochCurves, finderChart, learningCurve, rocChart } from './charts.js';
 import type { ClipMedia } from './clip-media.js';
 import type { Again, ClipLoss, ReportData, ReportPart } from './report-data.js';
+import { VEIL_COLOUR } from './png.js';
 import { escapeText } from './svg.js';
 import { classTable, confusedTable, confusionTable, epochTable, figuresTable, sampleTable, subjectTable, table } from './tables.js';
 
-/** @param media by file, for the clips that could be read. */
-export function reportHtml(data: ReportData, media: ReadonlyMap<string, ClipMedia>): string {
+/**
+ * @param media by file, for the clips that could be read.
+ * @param mapCell what one cell of a class-activation map covers.
+ */
+export function reportHtml(data: ReportData, media: ReadonlyMap<string, ClipMedia>, mapCell: string): string {
   return [
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
     `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'">`,
     `<title>${escapeText(data.title)}</title><style>${STYLE}</style></head><body><main>`,
     `<h1>${escapeText(data.title)}</h1><p class="disclaimer">${escapeText(data.disclaimer)}</p><p class="lead">${escapeText(data.lead)}</p>`,
     `<nav>${contents(data)}</nav>`,
-    ...data.parts.map((part) => partSection(part, media)),
+    ...data.parts.map((part) => partSection(part, media, mapCell)),
     learningSection(data),
     againSection(data.again, data.notes),
     '</main></body></html>\n',
@@ -27,8 +31,11 @@ function contents(data: ReportData): string {
   return links.map(([id = '', title = '']) => `<a href="#${escapeText(id)}">${escapeText(title)}</a>`).join('');
 }
 
-function partSection(part: ReportPart, media: ReadonlyMap<string, ClipMedia>): string {
+function partSection(part: ReportPart, media: ReadonlyMap<string, ClipMedia>, mapCell: string): string {
   const shown = part.topLosses.filter((clip) => media.has(clip.file));
+  const right = part.rightCalls.filter((clip) => media.has(clip.file));
+  const mapped = [...shown, ...right].some((clip) => (media.get(clip.file)?.maps.length ?? 0) > 0);
+  const cards = (clips: readonly ClipLoss[], kind: string) => clips.map((clip, i) => clipCard(clip, media.get(clip.file) as ClipMedia, `${part.name}-${kind}-${i}`)).join('');
   return [
     `<section id="${escapeText(part.name)}"><h2>${escapeText(part.title)}</h2><p>${escapeText(part.note)}</p>`,
     headline(part),
@@ -37,7 +44,8 @@ function partSection(part: ReportPart, media: ReadonlyMap<string, ClipMedia>): s
     `<div class="pair"><div><h3>Confusion: counts and rates</h3>${confusionTable(part)}</div><div><h3>Most confused</h3>${confusedTable(part.confused)}</div></div>`,
     `<h3>Classes</h3>${classTable(part)}`,
     `<div class="charts">${rocChart(part)}${calibrationChart(part)}${coverageChart(part)}</div>`,
-    shown.length > 0 ? `<h3>Largest losses</h3><div class="clips">${shown.map((clip) => clipCard(clip, media.get(clip.file) as ClipMedia)).join('')}</div>` : `<h3>Largest losses</h3>${sampleTable(part.topLosses)}`,
+    shown.length > 0 ? `<h3>Largest losses</h3>${mapped ? mapLegend(mapCell) : ''}<div class="clips">${cards(shown, 'loss')}</div>` : `<h3>Largest losses</h3>${sampleTable(part.topLosses)}`,
+    right.length > 0 ? `<h3>Rightly called, ${right.length > 2 ? 'some of each class' : 'some'}</h3><div class="clips">${cards(right, 'right')}</div>` : '',
     `<details><summary>Some predictions</summary>${sampleTable(part.samples)}</details>`,
     part.subjects.length > 0 ? `<details><summary>By subject (${part.subjects.length}; largest mean loss first)</summary>${subjectTable(part.subjects)}</details>` : '',
     '</section>',
@@ -58,10 +66,31 @@ function headline({ summary, floors }: ReportPart): string {
   ].join('')}</div>`;
 }
 
-function clipCard(clip: ClipLoss, media: ClipMedia): string {
+/** What the colour over a spectrogram is, and what it can and cannot show. */
+function mapLegend(cell: string): string {
+  return (
+    '<p class="maps"><span class="ramp"></span> nothing … strongest place of the clip: class-activation maps (Grad-CAM), where the network found what speaks for the class chosen above a picture. ' +
+    'Each is Σ<sub>k</sub> w<sub>ck</sub>A<sub>k</sub> of the last feature map, its positive part, by the weights that judged the clip. ' +
+    `They can show a model that looks at silence, a click or the wrong band. They cannot show why it decided, nor where a murmur is: one cell of the map covers ${escapeText(cell)} and draws on far more than itself, and the map of a wrong answer looks as convincing as that of a right one.</p>`
+  );
+}
+
+/** The spectrogram under the maps, of which at most one shows: chosen by radio buttons, without script. */
+function picture(clip: ClipLoss, { spectrogram, maps }: ClipMedia, id: string): string {
+  const plain = `<img src="${spectrogram}" alt="Mel spectrogram of ${escapeText(clip.file)}">`;
+  if (maps.length === 0) return plain;
+  const says = (name: string) => [name === clip.called && 'called', name === clip.actual && 'is'].filter(Boolean).join(' and ');
+  const choices = [...maps.map(({ name }) => `${says(name)} ${name}`), 'plain'];
+  const inputs = choices.map((_, i) => `<input type="radio" name="${id}" id="${id}-${i}"${i === 0 ? ' checked' : ''}>`);
+  const labels = choices.map((text, i) => `<label for="${id}-${i}">${escapeText(text)}</label>`);
+  const veils = maps.map(({ name, image }) => `<img class="veil" src="${image}" alt="What speaks for ${escapeText(name)}">`);
+  return `<div class="cam c${maps.length}">${inputs.join('')}<div class="choice">${labels.join('')}</div><div class="stack">${plain}${veils.join('')}</div></div>`;
+}
+
+function clipCard(clip: ClipLoss, media: ClipMedia, id: string): string {
   const where = [clip.subject && `subject ${clip.subject}`, clip.site && `site ${clip.site}`, `${media.cut ? 'first ' : ''}${media.seconds.toFixed(1)} s`].filter(Boolean).join(', ');
   return (
-    `<article><img src="${media.spectrogram}" alt="Mel spectrogram of ${escapeText(clip.file)}"><audio controls preload="none" src="${media.audio}"></audio>` +
+    `<article>${picture(clip, media, id)}<audio controls preload="none" src="${media.audio}"></audio>` +
     `<p>is <b>${escapeText(clip.actual)}</b>, called <b class="${clip.actual === clip.called ? 'right' : 'wrong'}">${escapeText(clip.called)}</b> at ${figure(clip.confidence)}, loss ${figure(clip.loss)}</p>` +
     `<p class="fine">${escapeText(clip.file)}<br>${escapeText(where)}</p></article>`
   );
@@ -106,6 +135,8 @@ function againSection(again: Again, notes: readonly string[]): string {
     '</section>',
   ].join('\n');
 }
+
+const veilCss = `#${VEIL_COLOUR.toString(16).padStart(6, '0')}9e`;
 
 const STYLE = `
 :root{--ink:#1d2733;--soft:#5b6773;--line:#dde2e8;--panel:#f6f8fa;--accent:#0072b2;--bad:#b34700}
@@ -158,6 +189,17 @@ svg circle{fill-opacity:.85}
 .clips{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,270px),1fr));gap:18px}
 .clips article{background:var(--panel);border-radius:6px;padding:10px}
 .clips img{width:100%;height:120px;image-rendering:pixelated;border-radius:3px;display:block}
+.maps{font-size:13px;color:var(--soft);max-width:110ch}
+.ramp{display:inline-block;width:90px;height:10px;border-radius:2px;vertical-align:-1px;background:linear-gradient(90deg,${veilCss.slice(0, 7)}00,${veilCss}),linear-gradient(#666,#666)}
+.cam input{position:absolute;opacity:0;pointer-events:none}
+.choice{display:flex;flex-wrap:wrap;gap:2px 4px;margin-bottom:6px}
+.choice label{padding:1px 7px;border-radius:3px;font-size:12.5px;color:var(--soft);cursor:pointer}
+.cam input:nth-of-type(1):checked~.choice label:nth-of-type(1),.cam input:nth-of-type(2):checked~.choice label:nth-of-type(2),.cam input:nth-of-type(3):checked~.choice label:nth-of-type(3){background:var(--ink);color:#fff}
+.cam input:focus-visible~.choice{outline:2px solid var(--accent);outline-offset:2px}
+.stack{position:relative}
+.cam input:not(:last-of-type):checked~.stack img:first-child{filter:grayscale(1)}
+.stack .veil{position:absolute;inset:0;image-rendering:auto;display:none}
+.cam input:nth-of-type(1):checked~.stack .veil:nth-of-type(2),.c2 input:nth-of-type(2):checked~.stack .veil:nth-of-type(3){display:block}
 .clips audio{width:100%;height:34px;margin:8px 0 2px}
 .clips p{margin:4px 0;font-size:14px}
 .clips .fine{font-size:12px}

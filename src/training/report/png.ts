@@ -1,4 +1,4 @@
-/** PNG of a matrix of levels in the colours of matplotlib's "magma" (black over violet and orange to light yellow). */
+/** PNG of a matrix of levels: in the colours of matplotlib's "magma" (black over violet and orange to light yellow), or as a veil to lay over such a picture. */
 import { crc32, deflateSync } from 'node:zlib';
 
 const STOPS = [0x000004, 0x1c1044, 0x4f127b, 0x812581, 0xb5367a, 0xe55964, 0xfb8761, 0xfec287, 0xfcfdbf] as const;
@@ -8,6 +8,26 @@ const STOPS = [0x000004, 0x1c1044, 0x4f127b, 0x812581, 0xb5367a, 0xe55964, 0xfb8
  * @param levels width × height values from 0 (dark) to 1 (bright), row-major, top row first.
  */
 export function encodePng(levels: Float32Array, width: number, height: number): Uint8Array {
+  return indexedPng(levels, width, height, [chunk('PLTE', palette())]);
+}
+
+/** Steps of a veil: few, since they compress well and look smooth. */
+const VEIL_STEPS = 24;
+/** Opacity of the veil's full colour. */
+const VEIL_OPACITY = 0.62;
+/** Seen best over the picture in greys. */
+export const VEIL_COLOUR = 0xff7a00;
+
+/** One colour, from nothing (0) to nearly opaque (1). */
+export function encodeVeilPng(levels: Float32Array, width: number, height: number): Uint8Array {
+  const colours = Buffer.alloc(768);
+  for (let i = 0; i < 256; i++) colours.writeUIntBE(VEIL_COLOUR, 3 * i, 3);
+  const opacity = Buffer.from(Array.from({ length: 256 }, (_, i) => Math.round(VEIL_OPACITY * i)));
+  const stepped = levels.map((level) => Math.round(VEIL_STEPS * Math.max(0, level)) / VEIL_STEPS);
+  return indexedPng(stepped, width, height, [chunk('PLTE', colours), chunk('tRNS', opacity)]);
+}
+
+function indexedPng(levels: Float32Array, width: number, height: number, colours: readonly Buffer[]): Uint8Array {
   const rows = Buffer.alloc(height * (width + 1));
   for (let y = 0; y < height; y++) {
     // Byte 0 of each row says "no filter".
@@ -18,7 +38,7 @@ export function encodePng(levels: Float32Array, width: number, height: number): 
   header.writeUInt32BE(height, 4);
   header.set([8, 3, 0, 0, 0], 8);
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([signature, chunk('IHDR', header), chunk('PLTE', palette()), chunk('IDAT', deflateSync(rows, { level: 9 })), chunk('IEND', Buffer.alloc(0))]);
+  return Buffer.concat([signature, chunk('IHDR', header), ...colours, chunk('IDAT', deflateSync(rows, { level: 9 })), chunk('IEND', Buffer.alloc(0))]);
 }
 
 function chunk(type: string, data: Uint8Array): Buffer {

@@ -35,6 +35,8 @@ export interface ReportPart {
   confused: Confusion[];
   subjects: SubjectFigures[];
   topLosses: ClipLoss[];
+  /** A few clips of each class that were called what they are, neither the surest nor the least sure. */
+  rightCalls: ClipLoss[];
   /** Some clips in the order of a seed, rightly or wrongly judged: "results on a batch". */
   samples: ClipLoss[];
   predictions: ClipPrediction[];
@@ -105,6 +107,7 @@ export interface PartOptions {
 }
 
 const TOP = 12;
+const RIGHT_PER_CLASS = 2;
 
 /** All that a report says of one set of predictions. */
 export function reportPart(predictions: readonly ClipPrediction[], options: PartOptions): ReportPart {
@@ -123,6 +126,7 @@ export function reportPart(predictions: readonly ClipPrediction[], options: Part
     confused: mostConfused(scored, names),
     subjects: subjectFigures(losses),
     topLosses: losses.slice(0, TOP),
+    rightCalls: names.flatMap((name) => evenly(losses.filter(({ actual, called }) => actual === name && called === name), RIGHT_PER_CLASS)),
     samples: evenly([...losses].sort((a, b) => (a.file < b.file ? -1 : 1)), TOP),
     predictions: [...predictions],
   };

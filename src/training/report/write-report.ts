@@ -6,11 +6,12 @@ import type { FeatureParams } from '../../features/index.js';
 import { loadAudio } from '../audio-cache.js';
 import { openDataset } from '../datasets/open-dataset.js';
 import { writeAtomically } from '../run-log.js';
-import { articleReport } from './article-report.js';
+import { articleMaps, articleReport } from './article-report.js';
+import { classMaps, type MapPlan } from './class-maps.js';
 import { clipMedia, type ClipMedia } from './clip-media.js';
-import { heartReport } from './heart-report.js';
+import { heartMaps, heartReport } from './heart-report.js';
 import { reportHtml } from './html.js';
-import type { ReportData } from './report-data.js';
+import type { ClipLoss, ReportData } from './report-data.js';
 
 export interface WrittenReport {
   html: string;
@@ -18,7 +19,7 @@ export interface WrittenReport {
   data: ReportData;
 }
 
-/** Clips with picture and sound in one report: each takes about 130 kB. */
+/** Largest losses with picture and sound in one report: each takes about 130 kB. */
 const MAX_MEDIA = 12;
 
 /**
@@ -30,7 +31,8 @@ export async function writeReport(runFolder: string, { command = '' }: { command
   const folder = resolve(runFolder);
   const [identity, results] = ['run.json', 'results.json'].map((name) => readJson(folder, name)) as [Record<string, unknown>, unknown];
   const data = identity['preset'] === 'article' ? articleReport(folder, identity, results, command) : heartReport(folder, identity, results, command);
-  const html = reportHtml(data, await mediaOf(data));
+  const plan = identity['preset'] === 'article' ? articleMaps(folder, identity, results) : heartMaps(folder, identity);
+  const html = reportHtml(data, await mediaOf(data, plan), plan.cell);
   writeAtomically(join(folder, 'report.html'), html);
   writeAtomically(join(folder, 'report.json'), JSON.stringify(data, null, 1));
   return { html: join(folder, 'report.html'), json: join(folder, 'report.json'), data };
@@ -47,18 +49,30 @@ function readJson(folder: string, name: string): unknown {
   });
 }
 
-/** Picture and sound of the largest losses, shared evenly over the parts; none where the recordings are gone. */
-async function mediaOf(data: ReportData): Promise<Map<string, ClipMedia>> {
-  const perPart = Math.floor(MAX_MEDIA / Math.max(1, data.parts.length));
-  const wanted = new Set(data.parts.flatMap((part) => part.topLosses.slice(0, perPart).map((clip) => clip.file)));
+/** Picture, sound and maps of the clips that are shown; none where the recordings are gone. */
+async function mediaOf(data: ReportData, plan: MapPlan): Promise<Map<string, ClipMedia>> {
+  const wanted = shownClips(data);
   const params = data.again.features as FeatureParams;
   try {
     const listed = openDataset(data.again.data).recordings.filter((r) => wanted.has(r.file));
     const { recordings } = await loadAudio(listed, params);
-    return new Map(recordings.map((recording) => [recording.file, clipMedia(recording, params)]));
+    const maps = await classMaps(recordings, params, plan);
+    return new Map(
+      recordings.map((recording) => {
+        const [of, clip] = [maps.get(recording.file), wanted.get(recording.file)];
+        const shown = clip ? [...new Set([clip.called, clip.actual])] : [];
+        return [recording.file, clipMedia(recording, params, of && { of, shown })];
+      }),
+    );
   } catch (error) {
     // The recordings may lie elsewhere by now: the figures are still worth a report.
     if (error instanceof StageError) return new Map();
     throw error;
   }
+}
+
+/** The largest losses, shared evenly over the parts, and the right calls. */
+function shownClips({ parts }: ReportData): Map<string, ClipLoss> {
+  const perPart = Math.floor(MAX_MEDIA / Math.max(1, parts.length));
+  return new Map(parts.flatMap((part) => [...part.rightCalls, ...part.topLosses.slice(0, perPart)]).map((clip) => [clip.file, clip]));
 }

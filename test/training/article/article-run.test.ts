@@ -96,7 +96,10 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset article (needs `n
     expect(lines.some((line) => line.startsWith('No model package'))).toBe(true);
     const html = readFileSync(result.report.html, 'utf8');
     expect(html).toContain('Learning-rate finder');
-    expect(html).not.toMatch(/NaN|undefined|<script|https?:\/\//);
+    expect(html.match(/<div class="cam/g)?.length).toBe(html.match(/<audio/g)?.length);
+    expect(html).toContain('1/8 of the clip and 1/8 of the bands');
+    // Base64 may hold any word.
+    expect(html.replaceAll(/data:[^"]*/g, '')).not.toMatch(/NaN|undefined|<script|https?:\/\//);
   });
 
   it('goes on after being cut off, to the same weights and figures', async () => {
