@@ -8,6 +8,7 @@ import { MPEGDecoder } from 'mpg123-decoder';
 import { OggOpusDecoder } from 'ogg-opus-decoder';
 import type { AudioFormat } from './decoded-audio.js';
 import { splitFlac } from './flac-frames.js';
+import { wholeOggPages } from './ogg-pages.js';
 import { skipId3, startsWith } from './sniff.js';
 
 /** What the codecs return: one array per channel. */
@@ -82,14 +83,20 @@ async function wholeFileCodec(decoder: {
   free(): void;
 }): Promise<CodecInstance> {
   await decoder.ready;
-  return { decode: (bytes) => decoder.decodeFile(bytes), free: () => decoder.free() };
+  return { decode: (bytes) => decodeOgg(decoder, bytes), free: () => decoder.free() };
+}
+
+async function decodeOgg<T extends CodecOutput>(decoder: { decodeFile(bytes: Uint8Array): Promise<T> }, file: Uint8Array): Promise<T> {
+  const { bytes, faults } = wholeOggPages(file);
+  const output = await decoder.decodeFile(bytes);
+  return { ...output, errors: [...faults.map((message) => ({ message })), ...output.errors] };
 }
 
 async function flacCodec(decoder: FLACDecoder): Promise<CodecInstance> {
   await decoder.ready;
   return {
     decode: async (bytes) => {
-      const output = startsWith(bytes, 'OggS') ? await decoder.decodeFile(bytes) : await decodeNativeFlac(decoder, bytes);
+      const output = startsWith(bytes, 'OggS') ? await decodeOgg(decoder, bytes) : await decodeNativeFlac(decoder, bytes);
       for (const data of output.channelData) exactScale(data, output.bitDepth);
       return output;
     },
