@@ -11,14 +11,17 @@ export interface SpectralShape {
 }
 
 /**
- * @param block a power of two of samples, with some sound in it.
+ * Null where the window leaves no sound (a lone first sample has weight 0): both descriptors are 0/0 there.
+ *
+ * @param block a power of two of samples.
  * @param sampleRateHz their rate.
  */
-export function spectralShape(block: Float32Array, sampleRateHz: number): SpectralShape {
+export function spectralShape(block: Float32Array, sampleRateHz: number): SpectralShape | null {
   // Meyda's configuration is global: it is set before each use, since others in the process may use it too.
   Meyda.bufferSize = block.length;
   Meyda.sampleRate = sampleRateHz;
   Meyda.windowingFunction = 'hanning';
   const { spectralFlatness, spectralCentroid } = Meyda.extract(['spectralFlatness', 'spectralCentroid'], block)!;
+  if (!Number.isFinite(spectralFlatness) || !Number.isFinite(spectralCentroid)) return null;
   return { flatness: spectralFlatness!, centroidHz: (spectralCentroid! * sampleRateHz) / block.length };
 }

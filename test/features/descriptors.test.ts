@@ -78,6 +78,12 @@ describe('descriptors', () => {
     expect(seen.at(-1)).toMatchObject({ clippedRatio: 0, nonFiniteRatio: 0 });
   });
 
+  it.each([1, 2, 300, 6000])('is finite for a lone first sample and %d in all', (length) => {
+    const y = new Float32Array(length);
+    y[0] = 0.5;
+    for (const [name, value] of Object.entries(describeSound(y))) expect([name, Number.isFinite(value)]).toEqual([name, true]);
+  });
+
   it('periodicity of short and constant envelopes is 0', () => {
     expect(periodicity(new Float32Array(0))).toBe(0);
     expect(periodicity(new Float32Array(3 * ENVELOPE_RATE_HZ).fill(0.3))).toBe(0);
