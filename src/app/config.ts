@@ -3,6 +3,7 @@
  * that breaks its limits, or a key nobody knows, is an error that names where it came from.
  */
 import { existsSync, readFileSync } from 'node:fs';
+import type { TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { parse } from 'yaml';
 import { StageError } from '../common/stage-error.js';
@@ -109,9 +110,27 @@ function fromText(s: Setting, text: string): unknown {
 
 function checked(s: Setting, value: unknown, origin: Origin): unknown {
   if (Value.Check(s.schema, value)) return value;
-  const limits = Object.fromEntries(Object.entries(s.schema).filter(([name]) => name !== '$id' && name !== 'description'));
-  throw invalid(`${s.key} = ${JSON.stringify(value)} (${origin}) is not allowed; expected ${JSON.stringify(limits)}: ${s.description}`);
+  throw invalid(`${s.key} = ${JSON.stringify(value)} (${origin}) is not allowed; expected ${inWords(s.schema)}: ${s.description}`);
 }
+
+/** What a schema of settings.ts allows, for people. */
+function inWords(schema: TSchema): string {
+  const { anyOf, const: constant, type, items, ...limits } = schema as TSchema & { anyOf?: TSchema[]; const?: unknown; type?: string; items?: TSchema };
+  if (anyOf) return anyOf.map(inWords).join(' or ');
+  if (constant !== undefined) return String(constant);
+  const bounds = Object.entries(limits).flatMap(([name, limit]) => (name in BOUND_WORDS ? [`${BOUND_WORDS[name]} ${String(limit)}`] : []));
+  const what = items ? `a list of ${inWords(items)}` : type === 'null' ? 'null' : `${type === 'integer' ? 'an' : 'a'} ${type ?? 'value'}`;
+  return [what, ...(bounds.length > 0 ? [bounds.join(', ')] : [])].join(' with ');
+}
+
+const BOUND_WORDS: Record<string, string> = {
+  minimum: 'value ≥',
+  exclusiveMinimum: 'value >',
+  maximum: 'value ≤',
+  minLength: 'length ≥',
+  minItems: 'entries ≥',
+  maxItems: 'entries ≤',
+};
 
 function invalid(message: string, cause?: unknown): StageError {
   return new StageError({

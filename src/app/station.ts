@@ -122,7 +122,8 @@ class RunningStation implements Station {
   private changeState(stream: Stream, { state, detail, attempt, error }: SourceStatus): void {
     stream.state = state;
     const { streamId } = stream.source;
-    this.parts.logger[state === 'failed' ? 'error' : 'info']({ streamId, state, attempt }, detail || `stream ${state}`);
+    const cause = error ? { code: error.code, remedy: error.remedy } : {};
+    this.parts.logger[state === 'failed' ? 'error' : 'info']({ streamId, state, attempt, ...cause }, detail || `stream ${state}`);
     if (error) this.published.next(errorMessage(error, streamId));
     this.published.next({ type: 'status', streamId, state, detail, attempt, time: new Date(utcNowMs()).toISOString() });
   }

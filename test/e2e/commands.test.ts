@@ -65,7 +65,7 @@ describe.concurrent('a wrong command line exits with 2 and says what is possible
     ['an unknown command', ['listen'], /unknown command 'listen'[^]*--help/],
     ['an unknown flag', ['serve', '--volume', '11'], /unknown option '--volume'[^]*--help/],
     ['no file to classify', ['classify'], /missing required argument 'file'/],
-    ['a port that is none', ['serve', '--port', '99999'], /server\.port = 99999 \(flag --port\) is not allowed[^]*APP_CONFIG_INVALID[^]*→/],
+    ['a port that is none', ['serve', '--port', '99999'], /server\.port = 99999 \(flag --port\) is not allowed; expected an integer with value ≥ 0, value ≤ 65535[^]*APP_CONFIG_INVALID[^]*→/],
     ['a configuration file that is not there', ['config', 'print', '--config', '/nowhere.yaml'], /\/nowhere\.yaml does not exist \[APP_CONFIG_NOT_FOUND\]/],
     ['seconds that are none', ['record', '/tmp/never.wav', '--source', 'synth', '--seconds', 'long'], /--seconds is long[^]*APP_USAGE/],
     ['options that a source does not have', ['serve', '--source', 'synth?volume=11'], /it has no option "volume" \[CAPTURE_SOURCE_SPEC_INVALID\]/],
@@ -100,7 +100,7 @@ describe.concurrent('classify', () => {
     expect(code).toBe(1);
     const [result, ...others] = stdout.trim().split('\n').map((line) => JSON.parse(line) as ClipResult);
     expect(others).toEqual([]);
-    expect(result).toMatchObject({ file: wav, label: expect.stringMatching(/./) });
+    expect(result).toMatchObject({ file: wav, label: expect.stringMatching(/./), disclaimer: DISCLAIMER });
     // 6 s: 376 frames; 188 of them every 16.
     expect(result!.windows.map(({ seq }) => seq)).toEqual(Array.from({ length: 12 }, (_, i) => i));
     for (const window of result!.windows) expect(checkServerMessage(window)).toMatchObject({ ok: true });
@@ -114,10 +114,19 @@ describe.concurrent('classify', () => {
     const { code, stdout } = await runCommand(['classify', wav, '--windows', ...ENGINE]);
     expect(code).toBe(0);
     const lines = stdout.trim().split('\n');
-    expect(lines[0]).toMatch(/heart\.wav: [A-Z]+ {2}\(normal \d+ %, .*; 12 windows, quality \d+ %\)/);
+    expect(lines[0]).toMatch(/heart\.wav: [A-Z]+(?: because of [a-z, -]+)? {2}\(normal \d+ %, .*; 12 windows, quality \d+ %\)/);
     expect(lines).toHaveLength(14);
     expect(lines[1]).toMatch(/^ {2}0\.00–\d\.\d\d s/);
     expect(lines.at(-1)).toBe(DISCLAIMER);
+  });
+
+  it('says why a recording is unknown, and that it is damaged', async () => {
+    const silent = join(folder, 'silent.wav');
+    writeWav(silent, new Float32Array(16_000));
+    writeFileSync(silent, readFileSync(silent).subarray(0, -100));
+    const { stdout, stderr } = await runCommand(['classify', silent, ...ENGINE]);
+    expect(stdout).toMatch(/silent\.wav: UNKNOWN because of silence/);
+    expect(stderr).toMatch(/silent\.wav: the header states \d+ bytes of data, the file holds/);
   });
 });
 

@@ -7,7 +7,7 @@ import { StageError } from '../../common/stage-error.js';
 import type { ModelPackage } from '../../inference/model-package.js';
 import type { InferenceService } from '../../inference/service.js';
 import { UNKNOWN } from '../../labels/label-stream.js';
-import type { Prediction, StationMessage } from '../../protocol/messages.js';
+import type { Prediction, QualityReason, StationMessage } from '../../protocol/messages.js';
 import { loadConfig } from '../config.js';
 import { startInference } from '../inference.js';
 import { labelOptionsOf } from '../model-facts.js';
@@ -20,11 +20,14 @@ export interface ClipResult {
   file: string;
   /** Most probable label of the mean over windows, or `unknown`. */
   label: string;
+  /** Why it is `unknown`, most frequent among the windows first; empty otherwise. */
+  reasons: QualityReason[];
   /** Mean over windows of each label's probability. */
   probabilities: Record<string, number>;
   /** Mean quality score. */
   quality: number;
   windows: Prediction[];
+  disclaimer: string;
 }
 
 export async function classify(files: string[], flags: Record<string, unknown>): Promise<void> {
@@ -36,7 +39,7 @@ export async function classify(files: string[], flags: Record<string, unknown>):
     let failed = 0;
     for (const file of files) {
       try {
-        show(await classifyFile(file, { config, model, service }), json, flags['windows'] === true);
+        show(await classifyFile(file, { config, model, service, onWarning: (warning) => process.stderr.write(`stethostream: ${warning}\n`) }), json, flags['windows'] === true);
       } catch (error) {
         // One bad file among many: say so, go on, and end with an error.
         failed += 1;
@@ -53,10 +56,10 @@ export async function classify(files: string[], flags: Record<string, unknown>):
 /** Labels one file at full speed. Throws StageErrors; CAPTURE_FILE_EMPTY when it holds no sample. */
 export async function classifyFile(
   file: string,
-  parts: { config: Pick<StationConfig, 'labels' | 'capture'>; model: ModelPackage; service: InferenceService },
+  parts: { config: Pick<StationConfig, 'labels' | 'capture'>; model: ModelPackage; service: InferenceService; onWarning?: (warning: string) => void },
 ): Promise<ClipResult> {
   const { config, model, service } = parts;
-  const source = createSource(`file:${file}`, { speed: Infinity, ready: () => service.ready() });
+  const source = createSource(`file:${file}`, { speed: Infinity, ready: () => service.ready(), ...(parts.onWarning ? { onWarning: parts.onWarning } : {}) });
   const messages = await lastValueFrom(
     pipeline(source.open(), {
       features: model.manifest.features,
@@ -84,8 +87,19 @@ function summarise(file: string, messages: readonly StationMessage[], labels: re
   const best = labels.reduce((a, b) => (probabilities[b]! > probabilities[a]! ? b : a));
   // Where most windows were refused by the quality gate, so is the clip.
   const refused = windows.filter((w) => w.label === UNKNOWN && w.quality.reasons.some((reason) => reason !== 'low-confidence')).length;
-  const known = probabilities[best]! >= unknownBelow && refused * 2 <= windows.length;
-  return { file, label: known ? best : UNKNOWN, probabilities, quality: mean((w) => w.quality.score), windows };
+  const unsure = probabilities[best]! < unknownBelow;
+  const known = !unsure && refused * 2 <= windows.length;
+  const reasons = known ? [] : reasonsOf(windows, unsure, refused * 2 > windows.length);
+  return { file, label: known ? best : UNKNOWN, reasons, probabilities, quality: mean((w) => w.quality.score), windows, disclaimer: DISCLAIMER };
+}
+
+/** What the quality gate found, where it is what refused the clip, most frequent first; then the model's own doubt. */
+function reasonsOf(windows: readonly Prediction[], unsure: boolean, refused: boolean): QualityReason[] {
+  const counts = new Map<QualityReason, number>();
+  if (refused) for (const reason of windows.flatMap((w) => w.quality.reasons)) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  counts.delete('low-confidence');
+  const found = [...counts].sort(([, a], [, b]) => b - a).map(([reason]) => reason);
+  return unsure ? [...found, 'low-confidence'] : found;
 }
 
 function show(result: ClipResult, json: boolean, withWindows: boolean): void {
@@ -94,7 +108,9 @@ function show(result: ClipResult, json: boolean, withWindows: boolean): void {
     return;
   }
   const chances = Object.entries(result.probabilities).map(([label, p]) => `${label} ${percent(p)}`).join(', ');
-  process.stdout.write(`${result.file}: ${result.label.toUpperCase()}  (${chances}; ${result.windows.length} windows, quality ${percent(result.quality)})\n`);
+  const count = result.windows.length;
+  const why = result.reasons.length > 0 ? ` because of ${result.reasons.join(', ')}` : '';
+  process.stdout.write(`${result.file}: ${result.label.toUpperCase()}${why}  (${chances}; ${count} window${count === 1 ? '' : 's'}, quality ${percent(result.quality)})\n`);
   if (!withWindows) return;
   const rows = result.windows.map((w) => [
     `  ${(w.window.startSample / w.window.sampleRateHz).toFixed(2)}–${(w.window.endSample / w.window.sampleRateHz).toFixed(2)} s`,

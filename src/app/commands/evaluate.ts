@@ -1,4 +1,5 @@
 /** `stethostream evaluate`: options, progress and the report; the work is src/training/evaluate.ts. */
+import { DISCLAIMER } from '../../common/disclaimer.js';
 import { defaultModelFolder } from '../../inference/model-package.js';
 import type { Interval } from '../../training/bootstrap.js';
 import { runEvaluate, type DatasetEvaluation, type EvaluationResult } from '../../training/evaluate.js';
@@ -20,14 +21,14 @@ export async function evaluate(folder: string, flags: Record<string, unknown>): 
     },
     { onProgress: (phase, done, total) => bars.show(phase, done, total), onSkip: skippedLine },
   ).finally(() => bars.end());
-  if (flags['json'] === true) process.stdout.write(`${JSON.stringify(result)}\n`);
+  if (flags['json'] === true) process.stdout.write(`${JSON.stringify({ ...result, disclaimer: DISCLAIMER })}\n`);
   else process.stdout.write(`${report(result)}\n`);
 }
 
 function report({ model, datasets, skipped }: EvaluationResult): string {
   const parts = Object.entries(datasets).map(([name, evaluation]) => datasetReport(name, evaluation));
   const head = `${model.name} ${model.version}. Intervals: 95 %, bootstrap over subjects.`;
-  return [head, ...parts, ...(skipped.length > 0 ? [`${skipped.length} recordings were skipped, see above.`] : [])].join('\n\n');
+  return [head, ...parts, ...(skipped.length > 0 ? [`${skipped.length} recordings were skipped, see above.`] : []), DISCLAIMER].join('\n\n');
 }
 
 function datasetReport(name: string, e: DatasetEvaluation): string {
