@@ -1,7 +1,7 @@
 /** How commands talk to people and programs: errors with remedies on stderr, tables, JSON, exit codes. */
 import { StageError, toStageError } from '../common/stage-error.js';
 
-/** Exit codes of every command (docs/cli.md). */
+/** Exit codes of every command (docs/errors.md). */
 export const EXIT = {
   ok: 0,
   /** The work failed. */
