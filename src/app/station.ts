@@ -125,7 +125,9 @@ class RunningStation implements Station {
     const cause = error ? { code: error.code, remedy: error.remedy } : {};
     this.parts.logger[state === 'failed' ? 'error' : 'info']({ streamId, state, attempt, ...cause }, detail || `stream ${state}`);
     if (error) this.published.next(errorMessage(error, streamId));
-    this.published.next({ type: 'status', streamId, state, detail, attempt, time: new Date(utcNowMs()).toISOString() });
+    // A subscriber that comes later gets the status, not the error: nothing will happen until somebody does what helps.
+    const told = state === 'failed' && error?.remedy ? `${detail}. ${error.remedy}` : detail;
+    this.published.next({ type: 'status', streamId, state, detail: told, attempt, time: new Date(utcNowMs()).toISOString() });
   }
 
   /** Errors that pass `restarting` are final for the stream: it has failed, the others go on. */

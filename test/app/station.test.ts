@@ -113,6 +113,7 @@ describe('the life of its streams', () => {
     const about = (streamId: string) => messages.filter((message) => message.streamId === streamId && message.type !== 'frames');
     expect(about('nowhere').map((message) => (message.type === 'status' ? message.state : message.type))).toEqual(['starting', 'error', 'failed']);
     expect(about('nowhere')[1]).toMatchObject({ code: 'CAPTURE_FILE_NOT_FOUND', remedy: 'Check the path.', retryable: false });
+    expect(about('nowhere')[2]).toMatchObject({ detail: 'there is no file /nowhere.wav. Check the path.' });
     expect(about('heart').filter(({ type }) => type === 'prediction')).toHaveLength(8);
     expect(station.health().streams.map(({ state }) => state)).toEqual(['failed', 'ended']);
   });

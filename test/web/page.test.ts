@@ -138,7 +138,7 @@ describe.skipIf(missing !== '')(`dashboard page in Chromium${missing}`, () => {
     await expectText('#now-label', 'Murmur');
     await page.getByRole('button', { name: 'Resume' }).click();
     await expectText('#now-label', 'Artifact');
-    await expectText('#now-notice', /Stalled. No samples for 3 s\./);
+    await expectText('#now-notice', /Stalled: No samples for 3 s\./);
   });
 
   it('holds 32 streams, takes the one in the address, and remembers the choice', async () => {

@@ -54,6 +54,11 @@ export interface StreamView {
   marks: readonly Mark[];
 }
 
+/** True when nothing more will come of it. */
+export function isOver(stream: StreamView | undefined): boolean {
+  return stream?.state === 'failed' || stream?.state === 'ended';
+}
+
 export interface LogEntry {
   /** Grows with each new entry. */
   id: number;

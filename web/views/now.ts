@@ -2,7 +2,7 @@
 import type { Prediction } from '../../src/protocol/messages.js';
 import { type Colors, labelStyle } from '../draw/palette.js';
 import { shapePath } from '../draw/shape.js';
-import type { AppState, StreamView } from '../state/model.js';
+import { type AppState, isOver, type StreamView } from '../state/model.js';
 import { formatClock, formatDurationMs, formatPercent, titleCase } from '../text/format.js';
 import { labelText, reasonText, stateText } from '../text/reasons.js';
 import { byId, make, makeShape, setAttribute, setBar, setHidden, setText } from './dom.js';
@@ -40,7 +40,7 @@ export class NowView {
     this.renderNotice(stream, state, nowMs);
     if (this.drawn === stream?.last && this.drawn !== undefined) return;
     this.drawn = stream?.last;
-    if (stream?.last === undefined) this.renderNothing();
+    if (stream?.last === undefined) this.renderNothing(stream);
     else this.renderPrediction(stream.last, state.station?.model.experimentalLabels ?? []);
   }
 
@@ -55,10 +55,10 @@ export class NowView {
     setHidden(this.notice, text === '');
   }
 
-  private renderNothing(): void {
+  private renderNothing(stream: StreamView | undefined): void {
     this.setShape('unknown');
     setText(this.label, 'No label yet');
-    setText(this.note, 'The first label comes when one window of sound is complete.');
+    setText(this.note, isOver(stream) ? 'This stream is over.' : 'The first label comes when one window of sound is complete.');
     setHidden(this.experimental, true);
     for (const { text, bar } of [this.confidence, this.quality]) {
       setText(text, '–');
@@ -105,8 +105,8 @@ function unknownText({ rawLabel, confidence, quality }: Prediction): string {
 function noticeText(stream: StreamView, state: AppState, nowMs: number): string {
   const { connection } = state;
   if (connection.state !== 'open' && stream.last !== undefined) return `Not connected: what you see is from ${formatClock(stream.arrivedAtMs)}.`;
-  const attempt = stream.attempt > 0 ? ` Attempt ${String(stream.attempt)}.` : '';
-  if (stream.state !== 'live') return `${stateText(stream.state)}. ${stream.detail}${attempt}`.trim();
+  const attempt = stream.attempt > 0 ? ` (attempt ${String(stream.attempt)})` : '';
+  if (stream.state !== 'live') return `${stateText(stream.state)}${attempt}${stream.detail === '' ? '.' : `: ${stream.detail}`}`;
   const limitMs = Math.max(SILENT_MS, SILENT_HOPS * (state.station?.model.hopMs ?? 0));
   const silentMs = nowMs - stream.arrivedAtMs;
   if (stream.last === undefined || silentMs < limitMs) return '';

@@ -6,7 +6,7 @@ import { type MelAxis, melTicks } from '../draw/mel-scale.js';
 import type { Colors } from '../draw/palette.js';
 import { SpectrogramPainter } from '../draw/spectrogram.js';
 import { type MarkedWindow, paintWaveform } from '../draw/waveform.js';
-import type { AppState, StreamView } from '../state/model.js';
+import { type AppState, isOver, type StreamView } from '../state/model.js';
 import { renderTicks } from './axis.js';
 import { byId, setHidden, setText } from './dom.js';
 
@@ -44,7 +44,7 @@ export class PlotsView {
   render(stream: StreamView | undefined, buffer: LiveBuffer | undefined, state: AppState): void {
     this.renderMelAxis(state.station?.model);
     setHidden(this.empty, buffer !== undefined && buffer.revision > 0);
-    setText(this.empty, stream === undefined ? 'No stream is selected.' : 'Waiting for sound from this stream…');
+    setText(this.empty, stream === undefined ? 'No stream is selected.' : isOver(stream) ? 'No more sound comes from this stream.' : 'Waiting for sound from this stream…');
     if (buffer === undefined) return this.renderNothing();
     const marked = markedWindow(stream, buffer, this.colors);
     const key = `${String(buffer.revision)}/${String(buffer.epoch)}/${String(marked?.endSample)}/${marked?.color ?? ''}`;
