@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { DISCLAIMER } from '../common/disclaimer.js';
 import { VERSION } from '../common/version.js';
+import { examplesOf } from './examples.js';
 import { EXIT, reportError } from './output.js';
 import { environmentName, settings } from './settings.js';
 
@@ -97,6 +98,7 @@ program
   .option('--validation-share <part>', 'article: part held out (default: 0.3)')
   .option('--epochs <n>', 'article: epochs of the one-cycle (default: 5)')
   .option('--unfreeze-epochs <n>', 'article: further epochs with the body freed and discriminative rates (default: 0)')
+  .option('--early-stopping <patience>', 'article: end a phase after so many epochs without a smaller validation loss and keep the best epoch (default: off)')
   .option('--freeze', 'article: convolutions keep their weights during the one-cycle (default: when --weights are given)')
   .option('--no-freeze', 'article: everything learns from the start')
   .option('--learning-rate <rate>', 'article: peak learning rate, or auto for the finder’s suggestion (default: auto)')
@@ -160,6 +162,8 @@ withSettings(config.command('print').summary('show what is in force and from whe
   .description('Prints every setting, its value and where it came from (default, file, environment, flag).')
   .option('--json', 'machine-readable')
   .action(async (flags: Record<string, unknown>) => (await import('./commands/config-print.js')).configPrint(flags));
+
+for (const command of program.commands) command.addHelpText('after', examplesOf(command.name()));
 
 // A reader that has seen enough (`| head`) is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -8,7 +8,7 @@ import { ProgressBars } from '../progress.js';
 /** Flags that only one preset knows. */
 const ONLY = {
   heart: ['output', 'name', 'modelVersion', 'pretrainWindows', 'finetuneWindows', 'folds'],
-  article: ['dataset', 'weights', 'imageSize', 'split', 'validationShare', 'epochs', 'unfreezeEpochs', 'freeze', 'learningRate', 'finderSteps', 'weightDecay', 'dropout'],
+  article: ['dataset', 'weights', 'imageSize', 'split', 'validationShare', 'epochs', 'unfreezeEpochs', 'earlyStopping', 'freeze', 'learningRate', 'finderSteps', 'weightDecay', 'dropout'],
 } as const;
 
 type Flags = Readonly<Record<string, unknown>>;
@@ -65,7 +65,7 @@ function articleOptions(flags: Flags): ArticleOptions {
   return {
     data: String(flags['data']),
     ...texts(flags, ['run', 'dataset', 'weights']),
-    ...numbers(flags, ['seed', 'imageSize', 'validationShare', 'batchSize', 'epochs', 'unfreezeEpochs', 'finderSteps', 'weightDecay', 'dropout', 'checkpointEverySteps']),
+    ...numbers(flags, ['seed', 'imageSize', 'validationShare', 'batchSize', 'epochs', 'unfreezeEpochs', 'earlyStopping', 'finderSteps', 'weightDecay', 'dropout', 'checkpointEverySteps']),
     ...(rate === undefined || rate === 'auto' ? {} : numbers(flags, ['learningRate'])),
     ...(flags['split'] === undefined ? {} : { split: flags['split'] as 'random' | 'subject' }),
     ...(flags['freeze'] === undefined ? {} : { freeze: flags['freeze'] === true }),

@@ -6,13 +6,14 @@
  * discriminative rates; then error rate, confusion, losses and the report. Every phase's result is on disk, so a killed
  * run goes on to the same end.
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { StageError } from '../../common/stage-error.js';
 import type { ResNetSpec } from '../../inference/resnet34.js';
 import { readSafetensors, writeSafetensors } from '../../inference/safetensors.js';
 import { loadAudio, type LoadedAudio, type LoadedRecording } from '../audio-cache.js';
 import { openDataset } from '../datasets/open-dataset.js';
+import { standing } from '../early-stopping.js';
 import { findLearningRate, oneCycle, type FinderPoint } from '../engine/schedule.js';
 import { discardCheckpoint, runStage, type CurvePoint, type StageProgress } from '../fit.js';
 import { LABELS, labelSetName, type LabelSet } from '../label-map.js';
@@ -52,7 +53,9 @@ export async function runArticle(options: ArticleOptions, hooks: ArticleHooks = 
   const log = new RunLog({ folder: settings.run, ...hooks });
   requireEngine();
   const { command, run } = settings;
-  claimRun(run, { preset: 'article', ...without(settings, ['command', 'run', 'checkpointEverySteps']) }, log);
+  // An option that is off is left out: runs from before it existed go on.
+  const aside = ['command', 'run', 'checkpointEverySteps', ...(settings.earlyStopping === null ? ['earlyStopping'] : [])];
+  claimRun(run, { preset: 'article', ...without(settings, aside) }, log);
   noteEnvironment(run, command);
   const { recordings, skipped } = await load(settings, log);
   const classes = datasetClasses(recordings.map((r) => r.set));
@@ -223,7 +226,7 @@ interface PhaseResult {
   seconds: number;
 }
 
-/** One one-cycle over so many epochs; the validation clips are judged after each. */
+/** One one-cycle over so many epochs; the validation clips are judged after each, and with early stopping decide how many. */
 async function runPhase(job: Job, { name, number, epochs, peak }: Phase): Promise<PhaseResult> {
   const { settings, learner, log, pictures: items, split } = job;
   const folder = join(settings.run, name);
@@ -242,7 +245,7 @@ async function runPhase(job: Job, { name, number, epochs, peak }: Phase): Promis
   const done = existsSync(epochsFile) ? (JSON.parse(readFileSync(epochsFile, 'utf8')) as EpochFigures[]) : [];
   log.line(`${name}: ${split.training.length} clips, ${epochs} epochs of ${batches.stepsPerEpoch} steps of ${batchSize}, peak learning rate ${peak.toExponential(2)}`);
   let progress: StageProgress | undefined;
-  for (let epoch = done.length; epoch < epochs; epoch++) {
+  for (let epoch = done.length; epoch < epochs && !standingOf(done, settings).stop; epoch++) {
     const before = progress?.seconds ?? done.reduce((sum, e) => sum + e.seconds, 0);
     progress = await runStage(learner, {
       name: `${name}, epoch ${epoch + 1} of ${epochs}`,
@@ -256,16 +259,46 @@ async function runPhase(job: Job, { name, number, epochs, peak }: Phase): Promis
       ...(progress ? { progress } : {}),
     });
     done.push({ phase: name, epoch: epoch + 1, ...validate(job, `${name}: judging epoch ${epoch + 1}`), trainingLoss: progress.curve.at(-1)?.loss ?? NaN, seconds: progress.seconds - before });
+    await keepIfBest(job, folder, done);
     writeAtomically(epochsFile, JSON.stringify(done));
+    discardBest(folder, standingOf(done, settings).best);
     const { trainingLoss, validationLoss, errorRate } = done[done.length - 1] as EpochFigures;
     log.line(`${name}: epoch ${epoch + 1} of ${epochs}: training loss ${trainingLoss.toFixed(4)}, validation loss ${validationLoss.toFixed(4)}, error rate ${(100 * errorRate).toFixed(1)} %`);
   }
-  progress ??= await lastProgress(job, folder, name, steps, batches);
-  const result: PhaseResult = { name, epochs: done, curve: progress.curve, seconds: progress.seconds };
+  progress ??= await lastProgress(job, folder, name, done.length * batches.stepsPerEpoch, batches);
+  const result: PhaseResult = { name, epochs: await backToBest(job, folder, done), curve: progress.curve, seconds: progress.seconds };
   await writeSafetensors(weightsFile, learner.trainer.stateDict({ ema: false }));
   writeAtomically(resultFile, JSON.stringify(result));
   discardCheckpoint(folder);
+  discardBest(folder);
   return result;
+}
+
+function standingOf(done: readonly EpochFigures[], { earlyStopping }: ArticleSettings): { best: number; stop: boolean } {
+  return standing(done.map((epoch) => epoch.validationLoss), earlyStopping ?? Infinity);
+}
+
+const bestFile = (folder: string, epoch: number) => join(folder, `best-${epoch + 1}.safetensors`);
+
+/** Each best epoch has its own file, and the one before goes only when the figures on disk name this one. */
+async function keepIfBest({ settings, learner }: Job, folder: string, done: readonly EpochFigures[]): Promise<void> {
+  const last = done.length - 1;
+  if (settings.earlyStopping === null || standingOf(done, settings).best !== last) return;
+  await writeSafetensors(bestFile(folder, last), learner.trainer.stateDict({ ema: false }));
+}
+
+function discardBest(folder: string, but = -1): void {
+  const keep = bestFile(folder, but);
+  for (const name of readdirSync(folder)) if (/^best-\d+\.safetensors$/.test(name) && join(folder, name) !== keep) rmSync(join(folder, name));
+}
+
+/** Puts the best epoch's weights back and marks it, where early stopping was asked for. */
+async function backToBest({ settings, learner, log }: Job, folder: string, done: EpochFigures[]): Promise<EpochFigures[]> {
+  const { best, stop } = standingOf(done, settings);
+  if (settings.earlyStopping === null || best < 0) return done;
+  learner.trainer.loadStateDict((await readSafetensors(bestFile(folder, best))).tensors);
+  log.line(`early stopping: ${stop ? `no better epoch in ${settings.earlyStopping}` : 'ran to its end'}; the weights of epoch ${best + 1} are kept`);
+  return done.map((epoch, i) => (i === best ? { ...epoch, kept: true } : epoch));
 }
 
 /** Killed between the last epoch's figures and the phase's result: the checkpoint holds the rest. */

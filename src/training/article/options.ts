@@ -26,6 +26,8 @@ export interface ArticleOptions {
   epochs?: number;
   /** Further epochs with the body freed and discriminative rates. Default 0. */
   unfreezeEpochs?: number;
+  /** Epochs without a smaller validation loss after which a phase ends; the best epoch's weights are kept. Default: off. */
+  earlyStopping?: number;
   /** Weights to start from: a torchvision or timm safetensors file of a ResNet-34 (or part of one). Default none: random. */
   weights?: string;
   /** Convolutions keep their weights in the one-cycle, batch norm and head learn. Default: whether `weights` are given. */
@@ -48,7 +50,7 @@ export interface ArticleOptions {
 }
 
 /** With every default filled in. */
-export type ArticleSettings = Required<Omit<ArticleOptions, 'dataset' | 'weights'>> & { dataset: string | null; weights: string | null };
+export type ArticleSettings = Required<Omit<ArticleOptions, 'dataset' | 'weights' | 'earlyStopping'>> & { dataset: string | null; weights: string | null; earlyStopping: number | null };
 
 /** Throws TRAINING_OPTION_INVALID, TRAINING_WEIGHTS_MISSING. */
 export function articleSettings(options: ArticleOptions): ArticleSettings {
@@ -69,6 +71,7 @@ export function articleSettings(options: ArticleOptions): ArticleSettings {
     batchSize: whole('batchSize', options.batchSize ?? 4, 1),
     epochs: whole('epochs', options.epochs ?? 5, 1),
     unfreezeEpochs: whole('unfreezeEpochs', options.unfreezeEpochs ?? 0, 0),
+    earlyStopping: options.earlyStopping === undefined ? null : whole('earlyStopping', options.earlyStopping, 1),
     weights,
     freeze: options.freeze ?? weights !== null,
     learningRate,

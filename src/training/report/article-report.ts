@@ -38,6 +38,7 @@ export function articleReport(folder: string, identity: Record<string, unknown>,
     notes: [
       NO_PACKAGE,
       'Pictures of whole clips show how long a clip is, and length alone tells labels of PASCAL B apart (see the floor): part of any result here may be length.',
+      ...(identity['earlyStopping'] === undefined ? [] : [`Early stopping with a patience of ${Number(identity['earlyStopping'])} epochs: each phase kept the epoch with the least validation loss. These clips chose the epoch and are the ones reported, so the figures are slightly optimistic.`]),
       ...(found.frozen ? ['Body frozen: convolutions kept their weights while batch norm and the head learnt.'] : []),
     ],
     again: {

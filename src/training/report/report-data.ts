@@ -49,6 +49,8 @@ export interface EpochFigures {
   validationLoss: number;
   errorRate: number;
   seconds: number;
+  /** Early stopping went back to this epoch. */
+  kept?: true;
 }
 
 /** A pair of classes that is mixed up. */

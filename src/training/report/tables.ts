@@ -66,6 +66,6 @@ export function sampleTable(samples: readonly ClipLoss[]): string {
 export function epochTable(epochs: readonly EpochFigures[]): string {
   return table(
     ['phase', 'epoch', 'training loss', 'validation loss', 'error rate', 'seconds'],
-    epochs.map((e) => [e.phase, e.epoch, figure(e.trainingLoss), figure(e.validationLoss), figure(e.errorRate), Math.round(e.seconds)]),
+    epochs.map((e) => [e.phase, e.kept ? `${e.epoch} (kept)` : e.epoch, figure(e.trainingLoss), figure(e.validationLoss), figure(e.errorRate), Math.round(e.seconds)]),
   );
 }

@@ -1,5 +1,5 @@
 /** The article's recipe on synthesised recordings in PASCAL's published form, at 64 × 64 pixels. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -117,6 +117,31 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset article (needs `n
     expect(resumed.results.predictions).toEqual(result.results.predictions);
   }, 120_000);
 
+  it('stops early, keeps the best epoch, and does the same after being cut off', async () => {
+    const stopping = (run: string): ArticleOptions => ({ ...options(run), weights: startFile, epochs: 8, unfreezeEpochs: 0, learningRate: 0.15, finderSteps: 0, freeze: false, earlyStopping: 1 });
+    const seen: string[] = [];
+    const stopped = await runArticle(stopping('early'), { onLine: (line) => seen.push(line) });
+    const { epochs } = stopped.results;
+    const losses = epochs.map((e) => e.validationLoss);
+    const best = losses.indexOf(Math.min(...losses));
+    expect(best).toBe(1);
+    expect(epochs.length).toBe(best + 2);
+    expect(epochs.map((e) => e.kept ?? false)).toEqual(epochs.map((_, i) => i === best));
+    expect(stopped.results.errorRate).toBeCloseTo(epochs[best]?.errorRate ?? NaN, 10);
+    expect(seen.some((line) => line.startsWith(`early stopping: no better epoch in 1; the weights of epoch ${best + 1}`))).toBe(true);
+    expect(readFileSync(stopped.report.html, 'utf8')).toContain(`${best + 1} (kept)`);
+    expect(readdirSync(join(folder, 'early', 'whole')).sort()).toEqual(['epochs.json', 'result.json', 'weights.safetensors']);
+
+    // Before and after the best epoch, and when it was put back.
+    for (const phase of ['whole: judging epoch 2', 'whole, epoch 3 of', 'whole: judging epoch 3', 'judging the validation']) {
+      const cut: ArticleHooks = { onProgress: (p) => { if (p.phase.startsWith(phase)) throw new Error('cut off'); } };
+      await expect(runArticle(stopping('early-cut'), cut), phase).rejects.toThrow('cut off');
+    }
+    const resumed = await runArticle(stopping('early-cut'));
+    expect(resumed.results.predictions).toEqual(stopped.results.predictions);
+    expect(resumed.results.epochs.map((e) => e.kept ?? false)).toEqual(epochs.map((e) => e.kept ?? false));
+  }, 120_000);
+
   it('says how many subjects a random split shares', async () => {
     const rest = options('random');
     delete rest.weights;
@@ -131,6 +156,7 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset article (needs `n
     ['a weights file that is not there', { weights: '/nonexistent.safetensors' }, 'TRAINING_WEIGHTS_MISSING'],
     ['a data set that is not there', { dataset: 'circor' }, 'TRAINING_DATASET_MISSING'],
     ['a nonsensical option', { imageSize: 3.5 }, 'TRAINING_OPTION_INVALID'],
+    ['a patience of nothing', { earlyStopping: 0 }, 'TRAINING_OPTION_INVALID'],
     ['a batch that the clips do not fill', { batchSize: 64 }, 'TRAINING_OPTION_INVALID'],
   ])('refuses %s at the start', async (_, changes, code) => {
     await expect(runArticle({ ...options(`bad-${code}`), ...changes })).rejects.toMatchObject({ code });
