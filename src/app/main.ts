@@ -139,6 +139,20 @@ program
   .action(async (folder: string, flags: Record<string, unknown>) => (await import('./commands/evaluate.js')).evaluate(folder, flags));
 
 program
+  .command('export')
+  .argument('<model>', 'model package (name or folder), run folder of `train`, or its weights.safetensors')
+  .summary('write a model in other formats, each one run and compared')
+  .description('Writes a model as ONNX (fp32, fp16, int8), TensorFlow.js LayersModel and TensorFlow SavedModel (docs/export.md). Each is loaded, run and compared with the source before it is put in place; the TensorFlow ones only where TensorFlow is set up.')
+  .requiredOption('--output <folder>', 'where to write')
+  .addOption(new Option('--format <format...>', 'repeatable (default: all)').choices(['onnx-fp32', 'onnx-fp16', 'onnx-int8', 'layers-model', 'saved-model']))
+  .option('--calibrate <folder>', 'recordings that fix the scales of a static onnx-int8 (default: onnx-int8 is weight-only)')
+  .option('--evaluate <folder>', 'labelled recordings to measure what each ONNX format costs')
+  .option('--dataset <name>', 'only this data set of --evaluate')
+  .option('--force', 'overwrite')
+  .option('--json', 'machine-readable')
+  .action(async (model: string, flags: Record<string, unknown>) => (await import('./commands/export.js')).exportCommand(model, flags));
+
+program
   .command('doctor')
   .summary('say what is installed, what is missing and what to do')
   .description('Checks Node, audio, engines, GPU and model, each with a remedy. Exits 1 when something that the default station needs is broken.')
@@ -148,13 +162,13 @@ program
 
 program
   .command('bench')
-  .argument('[name]', 'pipeline, features, latency, memory, or all but memory', 'all')
+  .argument('[name]', 'pipeline, features, latency, training, memory, or all but the last two', 'all')
   .summary('measure speed; ratios within one run')
   .description('Measures speed. Only ratios within one run mean anything on a shared machine.')
   .option('--json', 'machine-readable')
   .option('--model <name|folder>', 'model package to run', 'heart-resnet34')
   .option('--seconds <n>', 'length of the memory run', '600')
-  .option('--python <path>', 'a Python that has librosa, to compare features with', 'python3')
+  .option('--python <path>', 'a Python that has librosa and PyTorch, to compare features and training with', 'python3')
   .action(async (name: string, flags: Record<string, unknown>) => (await import('./commands/bench.js')).bench(name, flags));
 
 const config = program.command('config').summary('configuration').description('Shows the configuration.');

@@ -2,6 +2,7 @@
 import { StageError } from '../../common/stage-error.js';
 import { defaultModelFolder, loadModelPackage, type ModelPackage } from '../../inference/model-package.js';
 import { benchFeatures, benchLatency, benchMemory, benchPipeline } from '../bench/benchmarks.js';
+import { benchTraining } from '../bench/training.js';
 import { ProgressBars } from '../progress.js';
 
 interface Benchmark {
@@ -24,6 +25,11 @@ const benchmarks: Record<string, Benchmark> = {
   latency: {
     title: 'p99 latency of one live stream ÷ one inference (goal: latencyRatio ≤ 3)',
     run: ({ model }) => benchLatency(model),
+  },
+  training: {
+    title: 'training images/s ÷ PyTorch fp32 on 2 threads, 16 × 1×64×188 and 4 × 1×512×512 (goal: trainingRatio ≥ 0.9, trainingMemoryRatio ≤ 2)',
+    long: true,
+    run: ({ python, bars }) => benchTraining(python, (done, total) => bars.show('training', done, total)),
   },
   memory: {
     title: 'resident memory over a replay at full speed (goal: flat)',
