@@ -2,6 +2,7 @@
  * Writes a folded ResNet as ONNX: Conv, Relu, MaxPool, Add, GlobalAveragePool, Flatten, Gemm. Convolution weights and
  * the linear layer's may be stored as fp16; a Cast behind each gives float32, and ONNX Runtime folds it at load, so
  * that the arithmetic is float32 either way. Biases stay float32: they cost nothing and carry the folded means.
+ * `ResNetGraph` is open to other ways of storing weights (see src/training/export).
  */
 import { packFloat16 } from './float16.js';
 import { foldBatchNorm } from './fold-batch-norm.js';
@@ -37,9 +38,19 @@ export interface OnnxWriterOptions {
  * @throws StageError INFERENCE_WEIGHTS_INVALID: a tensor missing, misshapen, not finite, or too large for fp16.
  */
 export function writeResNetOnnx(state: StateDict, spec: ResNetSpec, options: OnnxWriterOptions): Uint8Array {
-  const { height, width, weights = 'fp16', inputName = 'input', outputName = 'logits' } = options;
-  const graph = new GraphBuilder(foldBatchNorm(state, spec), weights === 'fp16');
+  return writeFoldedOnnx(foldBatchNorm(state, spec), spec, options);
+}
+
+/** The same from weights that are folded already, as `foldBatchNorm` and `readOnnxWeights` give them. */
+export function writeFoldedOnnx(folded: StateDict, spec: ResNetSpec, options: OnnxWriterOptions): Uint8Array {
+  return writeGraph(new ResNetGraph(folded, (options.weights ?? 'fp16') === 'fp16'), spec, options);
+}
+
+/** Builds `graph` and encodes it. @param extraOutputs further tensors of the graph to give out, their shapes left open. */
+export function writeGraph(graph: ResNetGraph, spec: ResNetSpec, options: OnnxWriterOptions, extraOutputs?: () => string[]): Uint8Array {
+  const { height, width, inputName = 'input', outputName = 'logits' } = options;
   graph.build(spec, inputName, outputName);
+  const extra = (extraOutputs?.() ?? []).map((name) => ({ name, dims: ['N', `${name}/c`, `${name}/h`, `${name}/w`] }));
   return encodeOnnx({
     irVersion: IR_VERSION,
     opset: OPSET,
@@ -49,23 +60,23 @@ export function writeResNetOnnx(state: StateDict, spec: ResNetSpec, options: Onn
     nodes: graph.nodes,
     initializers: graph.initializers,
     inputs: [{ name: inputName, dims: ['N', spec.inputChannels, height, width] }],
-    outputs: [{ name: outputName, dims: ['N', spec.labels] }],
+    outputs: [{ name: outputName, dims: ['N', spec.labels] }, ...extra],
   });
 }
 
 /** Collects nodes and initializers; every method returns the name of its output. */
-class GraphBuilder {
+export class ResNetGraph {
   readonly nodes: OnnxNode[] = [];
   readonly initializers: OnnxTensor[] = [];
 
   constructor(
     private readonly folded: StateDict,
-    private readonly half: boolean,
+    private readonly half = false,
   ) {}
 
   build(spec: ResNetSpec, input: string, output: string): void {
-    let x = this.relu('stem', this.conv(stem(spec), input));
-    x = this.node('MaxPool', 'maxpool', [x], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] });
+    let x = this.activation(this.relu('stem', this.conv(stem(spec), input)));
+    x = this.activation(this.node('MaxPool', 'maxpool', [x], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }));
     for (const block of basicBlocks(spec)) x = this.block(block, x);
     x = this.node('GlobalAveragePool', 'avgpool', [x]);
     x = this.node('Flatten', 'flatten', [x], { axis: 1 });
@@ -73,27 +84,32 @@ class GraphBuilder {
   }
 
   private block(block: BasicBlockSpec, x: string): string {
-    const inner = this.relu(`${block.name}.relu1`, this.conv(block.first, x));
-    const main = this.conv(block.second, inner);
-    const shortcut = block.downsample ? this.conv(block.downsample, x) : x;
-    return this.relu(`${block.name}.relu2`, this.node('Add', `${block.name}.add`, [main, shortcut]));
+    const inner = this.activation(this.relu(`${block.name}.relu1`, this.conv(block.first, x)));
+    const main = this.activation(this.conv(block.second, inner));
+    const shortcut = block.downsample ? this.activation(this.conv(block.downsample, x)) : x;
+    return this.activation(this.relu(`${block.name}.relu2`, this.node('Add', `${block.name}.add`, [main, shortcut])));
   }
 
-  private conv({ conv, kernel, stride, pad }: ConvBnSpec, x: string): string {
+  /** Called with every tensor that one layer hands to the next; what it returns is what the next one reads. */
+  protected activation(x: string): string {
+    return x;
+  }
+
+  protected conv({ conv, kernel, stride, pad }: ConvBnSpec, x: string): string {
     const attributes = { kernel_shape: [kernel, kernel], strides: [stride, stride], pads: [pad, pad, pad, pad] };
-    return this.node('Conv', conv, [x, this.weight(`${conv}.weight`), this.bias(`${conv}.bias`)], attributes);
+    return this.node('Conv', conv, [x, this.weight(`${conv}.weight`), this.bias(`${conv}.bias`, x)], attributes);
   }
 
-  private relu(name: string, x: string): string {
+  protected relu(name: string, x: string): string {
     return this.node('Relu', name, [x]);
   }
 
-  private node(opType: string, name: string, inputs: string[], attributes: OnnxNode['attributes'] = {}, output = `${name}/out`): string {
+  protected node(opType: string, name: string, inputs: string[], attributes: OnnxNode['attributes'] = {}, output = `${name}/out`): string {
     this.nodes.push({ opType, name, inputs, outputs: [output], attributes });
     return output;
   }
 
-  private weight(name: string): string {
+  protected weight(name: string): string {
     const { shape, data } = this.tensor(name);
     if (!this.half) return this.bias(name);
     const tooLarge = data.find((value) => Math.abs(value) >= FP16_OVERFLOW);
@@ -104,13 +120,14 @@ class GraphBuilder {
     return this.node('Cast', `${name}/cast`, [name], { to: OnnxType.float32 });
   }
 
-  private bias(name: string): string {
+  /** @param _input what the convolution reads, where it is one. */
+  protected bias(name: string, _input?: string): string {
     const { shape, data } = this.tensor(name);
     this.initializers.push({ name, dims: shape, type: OnnxType.float32, rawData: packFloat32(data) });
     return name;
   }
 
-  private tensor(name: string): Tensor {
+  protected tensor(name: string): Tensor {
     const tensor = this.folded.get(name);
     if (tensor === undefined) throw new Error(`${name} is missing from the folded weights`);
     return tensor;
