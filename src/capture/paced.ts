@@ -32,7 +32,7 @@ export interface PaceOptions {
   streamId: string;
   /** 1 = real time, N = N times as fast, Infinity = as fast as the consumer allows. Default 1. */
   speed?: number;
-  /** Length of a chunk in ms of sound. Default 5; 100 at speed Infinity. */
+  /** Length of a chunk in ms of sound. Default 2; 100 at speed Infinity. */
   chunkMs?: number;
   ready?: Ready;
   now?: UtcNow;
@@ -77,7 +77,7 @@ class Player {
     this.#out = out;
     this.#now = options.now ?? utcNow;
     this.#speed = options.speed ?? 1;
-    const chunkMs = options.chunkMs ?? (Number.isFinite(this.#speed) ? 5 : 100);
+    const chunkMs = options.chunkMs ?? (Number.isFinite(this.#speed) ? 2 : 100);
     this.#chunkFrames = Math.max(1, Math.round((reader.sampleRateHz * chunkMs) / 1000));
     this.#anchorMs = this.#now();
   }

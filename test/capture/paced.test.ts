@@ -33,15 +33,15 @@ describe('paced, in real time', () => {
     expect(joined(chunks)).toEqual([...ramp(95).samples]);
   });
 
-  it('sends chunks of 5 ms unless told otherwise: a live label waits for no more', async () => {
+  it('sends chunks of 2 ms unless told otherwise: a live label waits for no more', async () => {
     const starts: number[] = [];
     const subscription = paced(() => pcmReader(ramp(95)), { streamId: 's', now }).subscribe((item) => starts.push(item.startSample));
-    await vi.advanceTimersByTimeAsync(21);
+    await vi.advanceTimersByTimeAsync(9);
     subscription.unsubscribe();
-    expect(starts).toEqual([0, 5, 10, 15]);
+    expect(starts).toEqual([0, 2, 4, 6]);
   });
 
-  it('does not drift although 5 ms are no whole number of samples and timers are late', async () => {
+  it('does not drift although 2 ms are no whole number of samples and timers are late', async () => {
     const start = Date.now();
     let last = 0;
     const reader = { sampleRateHz: 44_123, channels: 1, read: (n: number) => new Float32Array(n) };

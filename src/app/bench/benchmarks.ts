@@ -49,7 +49,7 @@ export async function benchPipeline(model: ModelPackage): Promise<Record<string,
   };
 }
 
-/** p99 of latencyMs of one live stream (5 ms chunks, real time) over the median of one bare inference of one window. */
+/** p99 of latencyMs of one live stream (2 ms chunks, real time) over the median of one bare inference of one window. */
 export async function benchLatency(model: ModelPackage, seconds = 30): Promise<Record<string, number>> {
   const bare = await bareRuntime(model);
   const service = await startService(model);
