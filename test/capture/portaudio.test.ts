@@ -136,19 +136,20 @@ describe.skipIf(missing !== undefined)(`PortAudio through PulseAudio${missing ==
   it('turns what it could not take in time into a gap, and keeps the counter in step', async () => {
     const warnings: string[] = [];
     const { items } = listen(portAudioSource({ env: microphone.env, maxBacklogMs: 200, onWarning: (warning) => warnings.push(warning) }));
-    await until(() => items.length > 20, 'sound');
+    // The first chunks of a loaded machine come late in a burst; the clock's line is true once some came in time.
+    await until(() => items.length > 100, 'a second of sound');
     // This process reads nothing for a while. The pipe itself holds some 0.4 s at this rate.
     for (const end = Date.now() + 1500; Date.now() < end; );
     await until(() => items.some((item) => item.kind === 'gap'), 'the gap', 3000);
     await sleep(300);
     const at = items.findIndex((item) => item.kind === 'gap');
     const gap = items[at] as AudioGap;
-    const [first, before, after, last] = [items[0], items[at - 1], items[at + 1], items.at(-1)] as AudioChunk[];
+    const [before, after, last] = [items[at - 1], items[at + 1], items.at(-1)] as AudioChunk[];
     expect(gap).toMatchObject({ reason: 'overrun', startSample: before!.startSample + before!.samples.length });
     expect(after!.startSample).toBe(gap.startSample + gap.lengthSamples);
     expect(gap.lengthSamples / gap.sampleRateHz).toBeGreaterThan(0.3);
-    const counted = (last!.startSample - first!.startSample) / gap.sampleRateHz;
-    expect(Math.abs(counted - (last!.capturedAtMs - first!.capturedAtMs) / 1000)).toBeLessThan(0.05);
+    const counted = (last!.startSample - before!.startSample) / gap.sampleRateHz;
+    expect(Math.abs(counted - (last!.capturedAtMs - before!.capturedAtMs) / 1000)).toBeLessThan(0.05);
     expect(Math.abs(performance.timeOrigin + performance.now() - last!.capturedAtMs)).toBeLessThan(200);
     expect(warnings[0]).toContain(`${gap.lengthSamples} samples`);
   });
