@@ -1,5 +1,5 @@
 /** What the model's manifest says, in the words of labels and of the protocol. */
-import { utcNowMs } from '../common/clock.js';
+import { utcNow } from '../common/clock.js';
 import type { Manifest } from '../inference/manifest.js';
 import type { LabelOptions } from '../labels/label-stream.js';
 import type { ModelDescription } from '../protocol/messages.js';
@@ -29,6 +29,6 @@ export function labelOptionsOf(manifest: Manifest, labels: StationConfig['labels
     model: { name: manifest.name, version: manifest.version },
     unknownBelow: labels.unknownBelow ?? manifest.thresholds.unknownBelow,
     smoothing: { timeConstantMs: labels.smoothingMs, margin: labels.margin },
-    now: utcNowMs,
+    now: utcNow,
   };
 }

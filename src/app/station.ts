@@ -6,7 +6,7 @@ import { catchError, defer, EMPTY, finalize, merge, type Observable, ReplaySubje
 import { restarting, type SourceStatus } from '../capture/restarting.js';
 import { createSource } from '../capture/source-spec.js';
 import type { AudioSource } from '../capture/types.js';
-import { utcNowMs } from '../common/clock.js';
+import { utcNow } from '../common/clock.js';
 import { DISCLAIMER } from '../common/disclaimer.js';
 import type { Logger } from '../common/log.js';
 import { StageError, toStageError } from '../common/stage-error.js';
@@ -67,7 +67,7 @@ class RunningStation implements Station {
       type: 'hello',
       server: { name: 'stethostream', version: VERSION },
       protocol: PROTOCOL_VERSION,
-      time: new Date(utcNowMs()).toISOString(),
+      time: new Date(utcNow()).toISOString(),
       disclaimer: DISCLAIMER,
       streams: this.streams.map(({ source, state }) => ({
         streamId: source.streamId, title: source.title, source: source.spec, live: source.live, state,
@@ -127,7 +127,7 @@ class RunningStation implements Station {
     if (error) this.published.next(errorMessage(error, streamId));
     // A subscriber that comes later gets the status, not the error: nothing will happen until somebody does what helps.
     const told = state === 'failed' && error?.remedy ? `${detail}. ${error.remedy}` : detail;
-    this.published.next({ type: 'status', streamId, state, detail: told, attempt, time: new Date(utcNowMs()).toISOString() });
+    this.published.next({ type: 'status', streamId, state, detail: told, attempt, time: new Date(utcNow()).toISOString() });
   }
 
   /** Errors that pass `restarting` are final for the stream: it has failed, the others go on. */
@@ -167,5 +167,5 @@ function unique(wanted: string, taken: Set<string>): string {
 /** Without a streamId it concerns the whole station. */
 function errorMessage(error: StageError, streamId?: string): ErrorMessage {
   const { code, stage, message, remedy, retryable } = error;
-  return { type: 'error', code, stage, ...(streamId === undefined ? {} : { streamId }), message, remedy, retryable, time: new Date(utcNowMs()).toISOString() };
+  return { type: 'error', code, stage, ...(streamId === undefined ? {} : { streamId }), message, remedy, retryable, time: new Date(utcNow()).toISOString() };
 }

@@ -11,7 +11,7 @@
  */
 import { Observable, type Subscriber } from 'rxjs';
 import { toStageError } from '../common/stage-error.js';
-import { utcNow, type UtcNow } from './clock.js';
+import { utcNow, type UtcNow } from '../common/clock.js';
 import type { CaptureItem } from './types.js';
 
 /** PCM that can be pulled. */

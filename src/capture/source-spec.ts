@@ -6,7 +6,7 @@
  *   mic[:NAME][?rate=48000&channels=1]                       a microphone (default device, or by name)
  */
 import { captureError } from './capture-error.js';
-import type { UtcNow } from './clock.js';
+import type { UtcNow } from '../common/clock.js';
 import type { Decoders } from './files/decoders.js';
 import { fileSource } from './files/file-source.js';
 import type { Ready } from './paced.js';

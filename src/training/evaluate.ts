@@ -4,7 +4,6 @@ import { StageError } from '../common/stage-error.js';
 import { OnnxEngine } from '../inference/engines/onnx.js';
 import { loadModelPackage, type ModelPackage } from '../inference/model-package.js';
 import { loadAudio, type LoadedRecording, type SkippedRecording } from './audio-cache.js';
-import type { Interval } from './bootstrap.js';
 import { clipWindows } from './clip-windows.js';
 import type { FloorName } from './floors.js';
 import { LABELS } from './label-map.js';
@@ -37,20 +36,7 @@ export interface EvaluateHooks {
 }
 
 /** One data set's part of the JSON. */
-export interface DatasetEvaluation {
-  n: number;
-  subjects: number;
-  accuracy: Interval;
-  balancedAccuracy: Interval;
-  macroF1: Interval;
-  /** Murmur (or abnormal) against normal; null where the data set lacks either. */
-  auroc: Interval | null;
-  /** (sensitivity + specificity) / 2 of the same at the model's threshold. */
-  macc: Interval | null;
-  calibrationError: number;
-  classes: DatasetSummary['classes'];
-  confusion: DatasetSummary['confusion'];
-  coverage: DatasetSummary['coverage'];
+export interface DatasetEvaluation extends Omit<DatasetSummary, 'scored'> {
   /** Share of clips whose mean confidence reaches the model's unknownBelow, and accuracy among them. */
   answered: { share: number; accuracy: number };
   floors: Record<FloorName, Pick<DatasetSummary, 'accuracy' | 'balancedAccuracy' | 'macroF1' | 'auroc'>> | null;

@@ -1,6 +1,6 @@
 /** Plays an audio file as a source: at its own pace, N times as fast, or as fast as the consumer allows. */
 import { basename } from 'node:path';
-import type { UtcNow } from '../clock.js';
+import type { UtcNow } from '../../common/clock.js';
 import { paced, type PcmReader, type Ready } from '../paced.js';
 import { streamIdFrom } from '../stream-id.js';
 import type { AudioSource } from '../types.js';

@@ -2,7 +2,7 @@
 import { Observable, type Subscriber } from 'rxjs';
 import { toStageError } from '../../common/stage-error.js';
 import { captureError } from '../capture-error.js';
-import { utcNow, type UtcNow } from '../clock.js';
+import { utcNow, type UtcNow } from '../../common/clock.js';
 import { streamIdFrom } from '../stream-id.js';
 import type { AudioSource, CaptureItem } from '../types.js';
 import { CaptureClock } from './capture-clock.js';

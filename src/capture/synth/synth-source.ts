@@ -1,5 +1,5 @@
 /** The synthesiser as a source: one kind of sound, or a demonstration that goes through all of them. */
-import type { UtcNow } from '../clock.js';
+import type { UtcNow } from '../../common/clock.js';
 import { paced, type Ready } from '../paced.js';
 import type { AudioSource } from '../types.js';
 import { Phonocardiogram, type PhonocardiogramOptions } from './phonocardiogram.js';

@@ -15,6 +15,7 @@ import { loadAudio, type LoadedAudio, type LoadedRecording } from '../audio-cach
 import { openDataset } from '../datasets/open-dataset.js';
 import { standing } from '../early-stopping.js';
 import { findLearningRate, oneCycle, type FinderPoint } from '../engine/schedule.js';
+import { discriminativeRates } from '../engine/rates.js';
 import { discardCheckpoint, runStage, type CurvePoint, type StageProgress } from '../fit.js';
 import { LABELS, labelSetName, type LabelSet } from '../label-map.js';
 import { requireEngine } from '../learner.js';
@@ -170,7 +171,8 @@ async function train(job: Job): Promise<Trained> {
   const phases = [first];
   if (settings.unfreezeEpochs > 0) {
     learner.trainer.setFrozen(false);
-    learner.trainer.setRates(discriminativeRate);
+    // fastai's groups, a factor of ten apart.
+    learner.trainer.setRates(discriminativeRates(0.01));
     // Half the rate for the head, as fastai's fine_tune has it.
     phases.push(await runPhase(job, { name: 'unfrozen', number: 2, epochs: settings.unfreezeEpochs, peak: peak / 2 }));
   }
@@ -180,12 +182,6 @@ async function train(job: Job): Promise<Trained> {
     curves: Object.fromEntries(phases.map((phase) => [phase.name, phase.curve])),
     seconds: phases.reduce((sum, phase) => sum + phase.seconds, 0),
   };
-}
-
-/** fastai's three groups of a ResNet, a factor of ten apart: stem and stages 1–2, stages 3–4, head. */
-export function discriminativeRate(name: string): number {
-  if (name.startsWith('fc.')) return 1;
-  return /^layer[34]\./.test(name) ? 0.1 : 0.01;
 }
 
 /** The finder on the start weights, which are put back afterwards; done once per run. */

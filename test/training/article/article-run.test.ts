@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { randomStateDict } from '../../../src/inference/random-state.js';
 import { resnet34 } from '../../../src/inference/resnet34.js';
 import { readSafetensors, writeSafetensors } from '../../../src/inference/safetensors.js';
-import { discriminativeRate, runArticle, type ArticleHooks, type ArticleResult } from '../../../src/training/article/article-run.js';
+import { runArticle, type ArticleHooks, type ArticleResult } from '../../../src/training/article/article-run.js';
+import { discriminativeRates } from '../../../src/training/engine/rates.js';
 import type { ArticleOptions } from '../../../src/training/article/options.js';
 import { tensorFlowStatus } from '../../../src/training/engine/tensorflow.js';
 import { synthWav } from '../synth-dataset.js';
@@ -46,7 +47,7 @@ const options = (run: string): ArticleOptions => ({
 
 describe('discriminative rates', () => {
   it('grow by ten from group to group', () => {
-    expect(['conv1.weight', 'layer2.0.bn1.weight', 'layer3.0.conv1.weight', 'layer4.2.bn2.bias', 'fc.weight'].map(discriminativeRate)).toEqual([0.01, 0.01, 0.1, 0.1, 1]);
+    expect(['conv1.weight', 'layer2.0.bn1.weight', 'layer3.0.conv1.weight', 'layer4.2.bn2.bias', 'fc.weight'].map(discriminativeRates(0.01))).toEqual([0.01, 0.01, 0.1, 0.1, 1]);
   });
 });
 
