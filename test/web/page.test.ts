@@ -255,7 +255,10 @@ describe.skipIf(missing !== '')(`dashboard page in Chromium${missing}`, () => {
   function coverageOf(selector: string): Promise<number> {
     return page.locator(selector).evaluate((element) => {
       const canvas = element as HTMLCanvasElement;
-      const row = canvas.getContext('2d')!.getImageData(0, canvas.height >> 1, canvas.width, 1).data;
+      // Read from a copy: reading the page's own canvas again and again makes the browser complain of the reader.
+      const copy = Object.assign(document.createElement('canvas'), { width: canvas.width, height: canvas.height }).getContext('2d', { willReadFrequently: true })!;
+      copy.drawImage(canvas, 0, 0);
+      const row = copy.getImageData(0, canvas.height >> 1, canvas.width, 1).data;
       let filled = 0;
       for (let i = 3; i < row.length; i += 4) if (row[i]! > 0) filled += 1;
       return filled / canvas.width;
@@ -266,7 +269,9 @@ describe.skipIf(missing !== '')(`dashboard page in Chromium${missing}`, () => {
   function colorsOf(selector: string): Promise<number> {
     return page.locator(selector).evaluate((element) => {
       const canvas = element as HTMLCanvasElement;
-      const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+      const copy = Object.assign(document.createElement('canvas'), { width: canvas.width, height: canvas.height }).getContext('2d', { willReadFrequently: true })!;
+      copy.drawImage(canvas, 0, 0);
+      const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
       return new Set(new Uint32Array(data.buffer)).size;
     });
   }
