@@ -213,7 +213,7 @@ describe('where naudiodon is not installed', () => {
     // The built child, in a folder from which no node_modules can be found.
     const folder = mkdtempSync(join(tmpdir(), 'stethostream-bare-'));
     try {
-      for (const part of ['capture', 'common']) cpSync(dirname(builtModule(`${part}/${part === 'capture' ? 'clock' : 'paths'}`)), join(folder, part), { recursive: true });
+      for (const part of ['capture', 'common']) cpSync(dirname(builtModule(part === 'capture' ? 'capture/source-spec' : 'common/paths')), join(folder, part), { recursive: true });
       writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
       const child = fork(join(folder, 'capture', 'portaudio', 'child.js'), [JSON.stringify({ kind: 'list' })], { stdio: ['ignore', 'ignore', 'ignore', 'ipc', 'pipe'], execArgv: [] });
       const parser = new FrameParser();
