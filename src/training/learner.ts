@@ -5,7 +5,7 @@ import type { StateDict } from '../inference/state-dict.js';
 import { loadTensorFlow } from './engine/tensorflow.js';
 import { createTrainer } from './engine/trainer.js';
 import type { Learner } from './fit.js';
-import { LABELS, type LabelSet } from './label-map.js';
+import type { LabelSet } from './label-map.js';
 import type { StageRecipe } from './recipe.js';
 
 /** A learner with its results. */
@@ -23,15 +23,18 @@ export function requireEngine(): void {
   loadTensorFlow();
 }
 
-/** A trainer for one stage; starts from `start`, or from random weights by `seed`. */
-export function openLearner(spec: ResNetSpec, params: FeatureParams, recipe: StageRecipe, seed: number, start: StateDict | undefined): OpenLearner {
+/**
+ * A trainer for one stage; starts from `start`, or from random weights by `seed`. Bit i of a label set is output i.
+ * `fastMath`: bfloat16 convolutions, where the processor has them.
+ */
+export function openLearner(spec: ResNetSpec, params: FeatureParams, recipe: StageRecipe, seed: number, start: StateDict | undefined, { fastMath = false } = {}): OpenLearner {
   const { weightDecay, labelSmoothing, emaDecay } = recipe;
-  const trainer = createTrainer({ tf: loadTensorFlow(), spec, height: params.mel.nMels, width: params.windowFrames, seed, weightDecay, labelSmoothing, emaDecay });
+  const trainer = createTrainer({ tf: loadTensorFlow(), spec, height: params.mel.nMels, width: params.windowFrames, seed, weightDecay, labelSmoothing, emaDecay, fastMath });
   // Known now rather than at the first step.
   trainer.requireMemory(recipe.batchSize);
   if (start) trainer.loadStateDict(start);
   return {
-    step: ({ x, n, setsA, setsB, lambda }, rates) => trainer.step({ x, n, setsA: masks(setsA), setsB: masks(setsB), lambda }, rates).loss,
+    step: ({ x, n, setsA, setsB, lambda }, rates) => trainer.step({ x, n, setsA: masks(setsA, spec.labels), setsB: masks(setsB, spec.labels), lambda }, rates).loss,
     save: (folder) => trainer.save(folder),
     restore: (folder) => trainer.restore(folder),
     predict: (x, n) => trainer.predict(x, n),
@@ -41,6 +44,6 @@ export function openLearner(spec: ResNetSpec, params: FeatureParams, recipe: Sta
 }
 
 /** One row of 0/1 per set. */
-function masks(sets: readonly LabelSet[]): Float32Array {
-  return Float32Array.from({ length: sets.length * LABELS.length }, (_, i) => ((sets[Math.floor(i / LABELS.length)] ?? 0) >> i % LABELS.length) & 1);
+function masks(sets: readonly LabelSet[], labels: number): Float32Array {
+  return Float32Array.from({ length: sets.length * labels }, (_, i) => ((sets[Math.floor(i / labels)] ?? 0) >> i % labels) & 1);
 }

@@ -19,6 +19,8 @@ export interface Clip {
   dataset: string;
   site: string;
   set: LabelSet;
+  /** Name of the set; default: in the heart model's words. */
+  label?: string;
   group: string;
   /** Name for messages. */
   name: string;
@@ -156,7 +158,7 @@ function drawClip(cell: Cell, wanted: number, random: Random): Clip {
 function makeCells(clips: readonly Clip[]): Cell[] {
   const cells = new Map<string, Cell>();
   for (const clip of clips) {
-    const name = `${clip.dataset}|${clip.site}|${labelSetName(clip.set)}`;
+    const name = `${clip.dataset}|${clip.site}|${clip.label ?? labelSetName(clip.set)}`;
     const cell = cells.get(name);
     if (cell) cell.clips.push(clip);
     else cells.set(name, { name, clips: [clip], set: clip.set });
