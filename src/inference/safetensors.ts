@@ -1,7 +1,8 @@
 /**
  * The safetensors file format: u64 header length (little-endian), JSON header, tensor bytes.
  * Specification: https://github.com/huggingface/safetensors (README, "Format"). Reads F32, F16 and BF16 as float32;
- * writes F32 or F16. Every number in a header is checked against the bytes that are really there before it is used.
+ * writes F32 or F16. Whole numbers (PyTorch's `num_batches_tracked` counters in torchvision's and timm's files) are no
+ * weights: they are checked like the rest and left out. Every number in a header is checked against the bytes that are really there before it is used.
  */
 import { open, readFile, rename, unlink } from 'node:fs/promises';
 import { Type, type Static } from '@sinclair/typebox';
@@ -12,10 +13,12 @@ import { elementCount, type StateDict, type Tensor } from './state-dict.js';
 
 /** Limit of the reference implementation, in bytes. */
 const MAX_HEADER_BYTES = 100_000_000;
-const BYTES_OF = { F32: 4, F16: 2, BF16: 2 } as const;
+const BYTES_OF = { F32: 4, F16: 2, BF16: 2, BOOL: 1, U8: 1, I8: 1, U16: 2, I16: 2, U32: 4, I32: 4, U64: 8, I64: 8 } as const;
+/** Those that hold weights. */
+const FLOATS = new Set<keyof typeof BYTES_OF>(['F32', 'F16', 'BF16']);
 
 const Entry = Type.Object({
-  dtype: Type.Union([Type.Literal('F32'), Type.Literal('F16'), Type.Literal('BF16')]),
+  dtype: Type.Union((Object.keys(BYTES_OF) as (keyof typeof BYTES_OF)[]).map((name) => Type.Literal(name))),
   shape: Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
   data_offsets: Type.Tuple([Type.Integer({ minimum: 0 }), Type.Integer({ minimum: 0 })]),
 });
@@ -43,7 +46,7 @@ export function decodeSafetensors(bytes: Uint8Array, source = 'safetensors data'
   const entries = Object.entries(header).filter(([name]) => name !== '__metadata__').map(([name, entry]) => ({ name, entry: checkEntry(name, entry, body, source) }));
   checkCoverage(entries, body.length, source);
   const tensors: StateDict = new Map();
-  for (const { name, entry } of entries) tensors.set(name, readTensor(entry, body));
+  for (const { name, entry } of entries) if (FLOATS.has(entry.dtype)) tensors.set(name, readTensor(entry, body));
   return { tensors, metadata };
 }
 
@@ -125,7 +128,7 @@ function checkEntry(name: string, value: unknown, body: Uint8Array, source: stri
   const where = `tensor ${JSON.stringify(name)} of ${source}`;
   if (!Value.Check(Entry, value)) {
     const first = Value.Errors(Entry, value).First();
-    throw invalid(`${where}: ${first?.path ?? ''} is ${JSON.stringify(first?.value)?.slice(0, 80)}: ${first?.message ?? 'malformed'} (readable dtypes: F32, F16, BF16)`);
+    throw invalid(`${where}: ${first?.path ?? ''} is ${JSON.stringify(first?.value)?.slice(0, 80)}: ${first?.message ?? 'malformed'} (weights are readable as F32, F16 or BF16)`);
   }
   const [start, end] = value.data_offsets;
   const needed = elementCount(value.shape) * BYTES_OF[value.dtype];
