@@ -81,7 +81,10 @@ describe.skipIf(missing !== '')(`the page of a running station${missing}`, () =>
   function columnsOfSpectrogram(): Promise<{ filled: number; colors: number; bright: number; dark: number }> {
     return page.locator('#spectrogram').evaluate((element) => {
       const canvas = element as HTMLCanvasElement;
-      const { data, width, height } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+      // Read from a copy: reading the page's own canvas again and again makes the browser complain of the reader.
+      const copy = Object.assign(document.createElement('canvas'), { width: canvas.width, height: canvas.height }).getContext('2d', { willReadFrequently: true })!;
+      copy.drawImage(canvas, 0, 0);
+      const { data, width, height } = copy.getImageData(0, 0, canvas.width, canvas.height);
       const means: number[] = [];
       for (let x = 0; x < width; x += 1) {
         let sum = 0;
