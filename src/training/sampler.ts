@@ -7,10 +7,14 @@
  * segment therefore says nothing about the label, however long the clips of each label are.
  */
 import { StageError } from '../common/stage-error.js';
+import { windowSpanSamples, type FeatureParams } from '../features/index.js';
 import { synthesiseArtifact } from './artifact-synth.js';
 import { augmentPcm, maskFeatures, resampleCubic, type Augmentation } from './augment.js';
+import { segmentTargets, type SegmentSource } from './frame-targets.js';
+import type { StateInterval } from './heart-states.js';
 import { ARTIFACT, labelSetName, type LabelSet } from './label-map.js';
 import { Random } from './random.js';
+import { windowFeaturiser } from './window-featuriser.js';
 
 /** A recording ready to draw from. */
 export interface Clip {
@@ -24,6 +28,8 @@ export interface Clip {
   group: string;
   /** Name for messages. */
   name: string;
+  /** Heart states in the order of time, where they are known. */
+  states?: readonly StateInterval[];
 }
 
 /** What the windows are made of and how often each source is drawn. */
@@ -37,8 +43,13 @@ export interface SamplerOptions {
   spanSamples: number;
   /** Model input (nMels × windowFrames) of PCM of at most spanSamples; shorter PCM is tiled as at a stream's end. */
   featurise: (pcm: Float32Array) => Float32Array;
+  /** Heart states of a segment's frames, windowFrames × states (see frame-targets.ts); absent: batches hold none. */
+  targetsOf?: ((source: SegmentSource) => Float32Array) | undefined;
   augmentation: Augmentation;
-  /** Part of the draws per data set; data sets not named share by the square root of their count. */
+  /**
+   * Part of the draws per data set, relative to one another. Data sets not named get the mean of the named ones, and
+   * more or less than that by the square root of their count among the others not named.
+   */
   datasetShares: Readonly<Record<string, number>>;
   /** Exponent on a cell's count within its data set: 0 = all cells alike, 1 = as they come. */
   siteExponent: number;
@@ -49,6 +60,26 @@ export interface SamplerOptions {
   segmentLengths: readonly number[];
 }
 
+/** What shapes the draws, without functions: can be sent to a worker. The rest follows from the feature parameters. */
+export interface SamplerSettings extends Omit<SamplerOptions, 'featurise' | 'targetsOf' | 'sampleRateHz' | 'nMels' | 'windowFrames' | 'spanSamples'> {
+  /** Batches hold `frameTargets`. */
+  frameStates: boolean;
+}
+
+/** A sampler of windows by these feature parameters. All three arguments can be cloned (`postMessage`). Throws TRAINING_EMPTY. */
+export function createSampler(clips: readonly Clip[], params: FeatureParams, { frameStates, ...settings }: SamplerSettings): WindowSampler {
+  const { mel, windowFrames } = params;
+  return new WindowSampler(clips, {
+    ...settings,
+    sampleRateHz: mel.sampleRateHz,
+    nMels: mel.nMels,
+    windowFrames,
+    spanSamples: windowSpanSamples(params),
+    featurise: windowFeaturiser(params),
+    targetsOf: frameStates ? (source) => segmentTargets(source, params) : undefined,
+  });
+}
+
 /** One mini-batch. Row i is λ·a + (1 − λ)·b of two windows whose label sets are setsA[i] and setsB[i]. */
 export interface Batch {
   /** n × nMels × windowFrames. */
@@ -57,6 +88,27 @@ export interface Batch {
   setsA: LabelSet[];
   setsB: LabelSet[];
   lambda: Float32Array;
+  /**
+   * n × windowFrames × states, mixed as x is: probabilities of the heart states of each frame, summing to the part of
+   * the mix whose states are known (all zero: none). Only where the sampler was asked for it.
+   */
+  frameTargets?: Float32Array;
+}
+
+/** A drawn segment of sound. */
+export interface Segment {
+  pcm: Float32Array;
+  set: LabelSet;
+  /** Where it came from; a synthesised one came from nowhere. */
+  source: SegmentSource | undefined;
+}
+
+/** One augmented window. */
+export interface DrawnWindow {
+  input: Float32Array;
+  set: LabelSet;
+  /** windowFrames × states, where the sampler was asked for it. */
+  targets?: Float32Array;
 }
 
 interface Cell {
@@ -104,12 +156,15 @@ export class WindowSampler {
     const size = nMels * windowFrames;
     const drawn = Array.from({ length: batchSize }, () => this.draw(random));
     const batch: Batch = { x: new Float32Array(batchSize * size), n: batchSize, setsA: [], setsB: [], lambda: new Float32Array(batchSize) };
+    const targetSize = drawn[0]?.targets?.length;
+    if (targetSize !== undefined) batch.frameTargets = new Float32Array(batchSize * targetSize);
     const partner = random.shuffle(Array.from({ length: batchSize }, (_, i) => i));
     drawn.forEach((a, i) => {
       const b = drawn[partner[i] ?? i] ?? a;
       const lambda = augmentation.mixupAlpha > 0 ? random.symmetricBeta(augmentation.mixupAlpha) : 1;
       const major = Math.max(lambda, 1 - lambda);
-      for (let j = 0; j < size; j++) batch.x[i * size + j] = major * (a.input[j] ?? 0) + (1 - major) * (b.input[j] ?? 0);
+      mix(batch.x.subarray(i * size, (i + 1) * size), a.input, b.input, major);
+      if (batch.frameTargets && targetSize && a.targets && b.targets) mix(batch.frameTargets.subarray(i * targetSize, (i + 1) * targetSize), a.targets, b.targets, major);
       batch.setsA.push(a.set);
       batch.setsB.push(b.set);
       batch.lambda[i] = major;
@@ -117,35 +172,42 @@ export class WindowSampler {
     return batch;
   }
 
-  /** One augmented window and its label set. */
-  draw(random: Random): { input: Float32Array; set: LabelSet } {
-    const segment = this.drawSegment(random);
-    augmentPcm(segment.pcm, this.options.sampleRateHz, random, this.options.augmentation);
-    const input = this.options.featurise(segment.pcm);
-    maskFeatures(input, this.options.nMels, this.options.windowFrames, random, this.options.augmentation);
-    return { input, set: segment.set };
+  /** One augmented window, its label set, and the states of its frames. */
+  draw(random: Random): DrawnWindow {
+    const { sampleRateHz, featurise, targetsOf, nMels, windowFrames, augmentation } = this.options;
+    const { pcm, set, source } = this.drawSegment(random);
+    augmentPcm(pcm, sampleRateHz, random, augmentation);
+    const input = featurise(pcm);
+    maskFeatures(input, nMels, windowFrames, random, augmentation);
+    return targetsOf ? { input, set, targets: targetsOf(source ?? { startSamples: 0, ratio: 1, lengthSamples: pcm.length }) } : { input, set };
   }
 
   /** One stretch of sound of at most spanSamples, time-stretched but not yet otherwise augmented. */
-  drawSegment(random: Random): { pcm: Float32Array; set: LabelSet } {
+  drawSegment(random: Random): Segment {
     const { segmentLengths, spanSamples, sampleRateHz, syntheticArtifactShare, augmentation } = this.options;
     const wanted = Math.min(spanSamples, segmentLengths[random.integer(segmentLengths.length)] ?? spanSamples);
     if (random.chance(syntheticArtifactShare)) {
-      return { pcm: synthesiseArtifact(wanted, sampleRateHz, random), set: ARTIFACT };
+      return { pcm: synthesiseArtifact(wanted, sampleRateHz, random), set: ARTIFACT, source: undefined };
     }
     const cell = this.cells[random.fromCumulative(this.cumulative)] as Cell;
     const clip = drawClip(cell, wanted, random);
     const ratio = 1 + random.uniform(-augmentation.stretch, augmentation.stretch);
-    return { pcm: cropStretched(clip.pcm, wanted, ratio, random), set: cell.set };
+    return { ...cropStretched(clip, wanted, ratio, random), set: cell.set };
   }
 }
 
+/** λ·a + (1 − λ)·b. */
+function mix(into: Float32Array, a: Float32Array, b: Float32Array, lambda: number): void {
+  for (let j = 0; j < into.length; j++) into[j] = lambda * (a[j] ?? 0) + (1 - lambda) * (b[j] ?? 0);
+}
+
 /** A random stretch of `wanted` samples after resampling by `ratio` (less ratio where the clip is too short for it). */
-function cropStretched(pcm: Float32Array, wanted: number, ratio: number, random: Random): Float32Array {
+function cropStretched({ pcm, states }: Clip, wanted: number, ratio: number, random: Random): Pick<Segment, 'pcm' | 'source'> {
   const length = Math.min(wanted, pcm.length);
   const fitting = length < 2 ? 1 : Math.min(ratio, (pcm.length - 1) / (length - 1));
   const free = Math.max(0, pcm.length - length * fitting);
-  return resampleCubic(pcm, fitting === 1 ? Math.floor(random.next() * (free + 1)) : random.next() * free, length, fitting);
+  const start = fitting === 1 ? Math.floor(random.next() * (free + 1)) : random.next() * free;
+  return { pcm: resampleCubic(pcm, start, length, fitting), source: { states, startSamples: start, ratio: fitting, lengthSamples: length } };
 }
 
 /** A clip at least `wanted` long, each as likely; the longest where none is. */
@@ -169,8 +231,7 @@ function makeCells(clips: readonly Clip[]): Cell[] {
 
 /** Running sum of the cells' probabilities: data set, then site, then label. */
 function cumulativeShares(cells: readonly Cell[], options: SamplerOptions): number[] {
-  const bySet = weights(cells, (cell) => datasetOf(cell), 0.5);
-  for (const [name, share] of Object.entries(options.datasetShares)) if (bySet.has(name)) bySet.set(name, share);
+  const bySet = datasetWeights(cells, options.datasetShares);
   const setTotal = [...bySet.values()].reduce((a, b) => a + b, 0);
   let sum = 0;
   return cells.map((cell) => {
@@ -182,6 +243,17 @@ function cumulativeShares(cells: readonly Cell[], options: SamplerOptions): numb
     sum += ((bySet.get(datasetOf(cell)) ?? 0) / setTotal) * share(bySite, siteOf(cell)) * share(byLabel, cell.name);
     return sum;
   });
+}
+
+/** Shares as given; data sets without one are scaled to the mean of those given, so that neither swamps the other. */
+function datasetWeights(cells: readonly Cell[], shares: Readonly<Record<string, number>>): Map<string, number> {
+  const bySet = weights(cells, datasetOf, 0.5);
+  const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / Math.max(1, values.length);
+  const names = [...bySet.keys()];
+  const named = names.filter((name) => name in shares);
+  if (named.length === 0) return bySet;
+  const scale = mean(named.map((name) => shares[name] ?? 0)) / mean(names.filter((name) => !(name in shares)).map((name) => bySet.get(name) ?? 0));
+  return new Map([...bySet].map(([name, root]) => [name, shares[name] ?? root * scale]));
 }
 
 function weights(cells: readonly Cell[], keyOf: (cell: Cell) => string, exponent: number): Map<string, number> {

@@ -8,6 +8,7 @@ import { WindowFeatures, type FeatureParams } from '../features/index.js';
 import { BATCH_FRAMES, MelKernel } from '../features/kernel/mel-kernel.js';
 import { supportOffsetSamples } from '../features/params.js';
 import { rootMeanSquare } from './augment.js';
+import { ownFrames } from './frame-targets.js';
 
 /** A function from PCM at the model's rate to nMels × windowFrames values. Not re-entrant. */
 export function windowFeaturiser(params: FeatureParams): (pcm: Float32Array) => Float32Array {
@@ -20,7 +21,7 @@ function tiledFeaturiser(params: FeatureParams): (pcm: Float32Array) => Float32A
   const { mel, windowFrames } = params;
   const kernel = new MelKernel(params, windowFrames);
   return (pcm) => {
-    const frames = Math.min(windowFrames, 1 + Math.max(0, Math.floor((pcm.length - mel.nFft) / mel.hopLength)));
+    const frames = ownFrames(pcm.length, params);
     computeFrames(kernel, params, pcm.length < mel.nFft ? zeroPadded(pcm, mel.nFft) : pcm, frames);
     for (let row = 0; row < kernel.history.length; row += windowFrames) {
       for (let t = frames; t < windowFrames; t++) kernel.history[row + t] = kernel.history[row + t - frames]!;

@@ -85,6 +85,16 @@ describe('window sampler', () => {
     expect(murmurs / 3000).toBeCloseTo(share('set||murmur'), 1);
   });
 
+  it('gives data sets without a share of their own the mean of those named, the larger the more', () => {
+    const set = (name: string, count: number) => Array.from({ length: count }, (_, i) => clip(0.1, i % 2 ? NORMAL : MURMUR, i, name));
+    const sampler = new WindowSampler([...set('a', 8), ...set('b', 400), ...set('c', 90), ...set('d', 10)], options({ datasetShares: { a: 0.7, b: 0.3, absent: 9 } }));
+    const share = (name: string) => sampler.shares.filter((cell) => cell.name.startsWith(`${name}|`)).reduce((sum, cell) => sum + cell.share, 0);
+    // Named 0.7 + 0.3, two others of 0.5 on average as 3 : 1.
+    expect([share('a'), share('b'), share('c'), share('d')].map((x) => x.toFixed(6))).toEqual([0.35, 0.15, 0.375, 0.125].map((x) => x.toFixed(6)));
+    const bare = new WindowSampler([...set('a', 9), ...set('b', 81)], options({ datasetShares: {} }));
+    expect(bare.shares.filter((cell) => cell.name.startsWith('b|')).reduce((sum, cell) => sum + cell.share, 0)).toBeCloseTo(0.75, 10);
+  });
+
   it('refuses a set without labelled clips', () => {
     expect(() => new WindowSampler([clip(3, 0, 1)], options())).toThrow(expect.objectContaining({ code: 'TRAINING_EMPTY' }));
   });
