@@ -44,7 +44,8 @@ export function setLoss(logits: Float32Array, n: number, inputs: LossInputs): { 
   return { loss: total, gradient };
 }
 
-function softmax(logits: Float32Array, at: number, out: Float64Array): void {
+/** Softmax of the `out.length` logits from `at` on. */
+export function softmax(logits: Float32Array, at: number, out: Float64Array): void {
   let max = -Infinity;
   for (let c = 0; c < out.length; c++) max = Math.max(max, logits[at + c]!);
   let sum = 0;

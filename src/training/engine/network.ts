@@ -4,6 +4,7 @@
  * Big tensors are freed as soon as nothing needs them, so memory is that of the activations; the caller sweeps the rest.
  */
 import { basicBlocks, type BasicBlockSpec, type ConvBnSpec, type ResNetSpec, stem } from '../../inference/resnet34.js';
+import { FRAME_BIAS, FRAME_WEIGHT } from './frame-head.js';
 import type { Handle, Kernels } from './kernels.js';
 import type { Layout } from './weights.js';
 
@@ -21,8 +22,10 @@ export interface ParameterSource {
 export interface TrainingPass {
   /** n × labels, row-major. */
   logits: Float32Array;
-  /** Runs the backward pass; gradients (float32) by parameter name. */
-  backward(dLogits: Float32Array): Map<string, Handle>;
+  /** Of the frame head, n × columns × K × states; absent where not asked for. */
+  frameLogits?: Float32Array;
+  /** Runs the backward pass; gradients (float32) by parameter name. Without `dFrameLogits` the frame head has none. */
+  backward(dLogits: Float32Array, dFrameLogits?: Float32Array): Map<string, Handle>;
 }
 
 export interface PassOptions {
@@ -32,6 +35,8 @@ export interface PassOptions {
   freezeConvolutions: boolean;
   /** Activations and convolutions in bfloat16; sums, statistics, parameters and their gradients stay float32. */
   bfloat16: boolean;
+  /** Runs the layout's frame head too; default false. */
+  frames?: boolean;
 }
 
 /** What each place of the last feature map adds to each class. */
@@ -67,12 +72,21 @@ export class Network {
     const pass = new Pass(this.kernels, this.layout, source, options);
     const backs: Backward[] = [];
     let y = pass.stem(x, dims, stem(this.spec), backs);
-    for (const block of this.blocks) y = pass.block(y, block, backs);
+    let frames: HeadPass | undefined;
+    let dFrames: Handle | null = null;
+    for (const block of this.blocks) {
+      y = pass.block(y, block, backs);
+      if (!options.frames || block.name !== this.layout.frameHead?.after) continue;
+      frames = pass.frameHead(y);
+      backs.push((dy) => (dFrames ? pass.joined(dy, dFrames) : dy));
+    }
     const { logits, back } = pass.head(y, options.featureMask);
     return {
       logits,
-      backward: (dLogits) => {
+      ...(frames && { frameLogits: frames.logits }),
+      backward: (dLogits, dFrameLogits) => {
         let dy: Handle | null = back(dLogits);
+        if (frames && dFrameLogits) dFrames = frames.back(dFrameLogits);
         for (const step of backs.reverse()) if (dy) dy = step(dy);
         pass.freeParameters();
         return pass.gradients;
@@ -88,6 +102,15 @@ export class Network {
     return kernels.values(logits);
   }
 
+  /** Inference pass of the frame head alone, no further than it needs. @returns n × columns × K × states logits. */
+  predictFrames(x: Float32Array, dims: Dims, source: ParameterSource): Float32Array {
+    const { kernels } = this;
+    const { after = '', channels = 0 } = this.layout.frameHead ?? {};
+    const features = this.lastFeatures(x, dims, source, after);
+    const columns = kernels.reshape(kernels.mean(features, [1]), [-1, channels]);
+    return kernels.values(kernels.add(kernels.matMul(columns, source.read(FRAME_WEIGHT)), source.read(FRAME_BIAS)));
+  }
+
   /**
    * Class-activation maps of an inference pass: Σ_k w_ck · A_k at each place of the last feature map A (Zhou et al.
    * 2016). Pooling and classifier are linear, so a map's mean plus the class's bias is its logit.
@@ -100,8 +123,8 @@ export class Network {
     return { values: kernels.values(kernels.matMul(places, source.read('fc.weight'))), n, height, width, labels: this.spec.labels };
   }
 
-  /** n × height × width × channels, before the average pooling. */
-  private lastFeatures(x: Float32Array, [n, height, width]: Dims, source: ParameterSource): Handle {
+  /** n × height × width × channels behind the last block, or the one named. */
+  private lastFeatures(x: Float32Array, [n, height, width]: Dims, source: ParameterSource, last = this.blocks.at(-1)?.name): Handle {
     const { kernels } = this;
     const input = kernels.tensor(x, [n, height, width, 1]);
     const stemmed = this.unit(input, stem(this.spec), source);
@@ -109,7 +132,10 @@ export class Network {
     const pooled = kernels.maxPool(padded);
     let y = kernels.relu(pooled);
     kernels.free(input, stemmed, padded, pooled);
-    for (const block of this.blocks) y = this.predictBlock(y, block, source);
+    for (const block of this.blocks) {
+      y = this.predictBlock(y, block, source);
+      if (block.name === last) break;
+    }
     return y;
   }
 
@@ -140,6 +166,12 @@ export class Network {
 /** Strided convolutions get their padding as an operation of its own: see Kernels. */
 const padsFirst = ({ stride, pad }: ConvBnSpec) => stride > 1 && pad > 0;
 const afterPadding = (spec: ConvBnSpec) => (padsFirst(spec) ? { ...spec, pad: 0 } : spec);
+
+/** A head's outputs, and what turns their gradient into that of the features it read. */
+interface HeadPass {
+  logits: Float32Array;
+  back: (dLogits: Float32Array) => Handle;
+}
 
 /** One forward and backward pass. */
 class Pass {
@@ -223,7 +255,7 @@ class Pass {
   }
 
   /** Mean over the image, dropout, linear layer: float32. */
-  head(y: Handle, mask?: Float32Array): { logits: Float32Array; back: (dLogits: Float32Array) => Handle } {
+  head(y: Handle, mask?: Float32Array): HeadPass {
     const { kernels } = this;
     const [n = 1, height = 1, width = 1, channels = 1] = y.shape;
     const w = this.parameter('fc.weight');
@@ -241,6 +273,33 @@ class Pass {
       return this.working(kernels.multiply(kernels.reshape(dPooled, [n, 1, 1, channels]), spread));
     };
     return { logits, back };
+  }
+
+  /** Mean over the frequencies, linear layer per column: float32. Leaves its input to the caller. */
+  frameHead(y: Handle): HeadPass {
+    const { kernels } = this;
+    const [n = 1, height = 1, width = 1, channels = 1] = y.shape;
+    const w = this.parameter(FRAME_WEIGHT);
+    const full = kernels.toFloat32(y);
+    const features = kernels.reshape(kernels.mean(full, [1]), [n * width, channels]);
+    kernels.free(full);
+    const logits = kernels.values(kernels.add(kernels.matMul(features, w), this.parameter(FRAME_BIAS)));
+    const back = (dLogits: Float32Array) => {
+      const d = kernels.tensor(dLogits, [n * width, dLogits.length / (n * width)]);
+      this.gradients.set(FRAME_WEIGHT, kernels.matMul(features, d, { a: true }));
+      this.gradients.set(FRAME_BIAS, kernels.sum(d, [0]));
+      const dFeatures = kernels.matMul(d, w, { b: true });
+      const spread = kernels.tensor(new Float32Array(height).fill(1 / height), [1, height, 1, 1]);
+      return this.working(kernels.multiply(kernels.reshape(dFeatures, [n, 1, width, channels]), spread));
+    };
+    return { logits, back };
+  }
+
+  /** Sum of two gradients of the same features; consumes both. */
+  joined(a: Handle, b: Handle): Handle {
+    const sum = this.kernels.add(a, b);
+    this.kernels.free(a, b);
+    return sum;
   }
 
   private convBn(x: Handle, spec: ConvBnSpec, { inputGradient = true } = {}): { y: Handle; back: Backward } {

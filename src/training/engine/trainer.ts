@@ -9,6 +9,7 @@ import type { StateDict } from '../../inference/state-dict.js';
 import { adamW, type AdamState, follow, type Group, groupsOf } from './adamw.js';
 import { readCheckpoint, type Stored, writeCheckpoint } from './checkpoint.js';
 import { fastMathSupported } from './fast-math.js';
+import { frameHead, frameLoss, frameProbabilities } from './frame-head.js';
 import { type Handle, Kernels } from './kernels.js';
 import { setLoss } from './loss.js';
 import { requireMemory, trainingBytes } from './memory.js';
@@ -44,6 +45,11 @@ export interface TrainerOptions {
   fastMath?: boolean;
   /** Learning-rate multiplier by parameter name (discriminative rates); default 1. */
   rateOf?: (name: string) => number;
+  /**
+   * A second head that learns one of `states` states for every input frame (frame-head.ts); its mean loss counts
+   * `weight` times. Default none.
+   */
+  frameHead?: { states: number; weight: number };
 }
 
 /** n windows with their labels as sets, see loss.ts. */
@@ -55,6 +61,11 @@ export interface TrainingBatch {
   setsB: Float32Array;
   lambda: Float32Array;
   weight?: Float32Array;
+  /**
+   * For the frame head: n × width × states, row-major, the weight of every state in every frame. Rows sum to 1, to less
+   * where mixup dilutes them, to 0 where the state is unknown. `weight` does not touch them. Absent = all unknown.
+   */
+  frameTargets?: Float32Array;
 }
 
 const PREDICT_BATCH = 32;
@@ -83,7 +94,8 @@ export class Trainer {
 
   constructor(private readonly options: TrainerOptions) {
     this.precision = options.fastMath && fastMathSupported() ? 'bfloat16' : 'float32';
-    this.layout = new Layout(options.spec);
+    const head = options.frameHead && frameHead(options.spec, options.width, options.frameHead.states);
+    this.layout = new Layout(options.spec, head);
     this.kernels = new Kernels(options.tf, BATCH_NORM_EPS);
     this.network = new Network(this.kernels, this.layout, options.spec);
     this.frozen = options.freezeBody ?? false;
@@ -103,52 +115,55 @@ export class Trainer {
   }
 
   /**
-   * One optimiser step; returns the mean loss of the batch before it.
+   * One optimiser step; returns the mean loss of the batch before it: of the labels alone, and beside it that of the
+   * frames (in nats per known frame, before its weight), absent where no frame has a target.
    * Throws TRAINING_BATCH_INVALID, TRAINING_OUT_OF_MEMORY, TRAINING_KERNEL_FAILED.
    */
-  step(batch: TrainingBatch, rates: { learningRate: number; beta1: number }): { loss: number } {
+  step(batch: TrainingBatch, rates: { learningRate: number; beta1: number }): { loss: number; frameLoss?: number } {
     this.check(batch);
     return this.guarded(() => {
       const { height, width, labelSmoothing = 0, clipNorm } = this.options;
       const pass = this.network.train(batch.x, [batch.n, height, width], this.source(this.present), {
         freezeConvolutions: this.frozen,
         bfloat16: this.precision === 'bfloat16',
+        frames: batch.frameTargets !== undefined,
         ...this.dropoutMask(batch.n),
       });
       const { loss, gradient } = setLoss(pass.logits, batch.n, { ...batch, smoothing: labelSmoothing });
-      const gradients = pass.backward(gradient);
+      const frames = this.frameLoss(pass.frameLogits, batch);
+      const gradients = pass.backward(gradient, frames?.gradient);
       if (clipNorm !== undefined) clip(this.kernels, gradients, clipNorm);
       this.update(gradients, rates);
-      return { loss };
+      return { loss, ...(frames && { frameLoss: frames.loss }) };
     });
   }
 
   /** Logits of n windows, n × labels, by the averaged weights (default) or the present ones. */
   predict(x: Float32Array, n: number, { ema = true }: { ema?: boolean } = {}): Float32Array {
     const { height, width, spec } = this.options;
-    const size = height * width;
-    requireLength('x', x, n * size);
-    const logits = new Float32Array(n * spec.labels);
-    // Always whole batches: oneDNN prepares its code anew for every shape it meets.
-    const part = new Float32Array(Math.min(PREDICT_BATCH, n) * size);
     const source = this.source(ema ? this.average : this.present);
-    for (let from = 0; from < n; from += PREDICT_BATCH) {
-      const windows = x.subarray(from * size, (from + PREDICT_BATCH) * size);
-      part.fill(0, windows.length);
-      part.set(windows);
-      const some = this.guarded(() => this.network.predict(part, [part.length / size, height, width], source));
-      logits.set(some.subarray(0, (windows.length / size) * spec.labels), from * spec.labels);
-    }
-    return logits;
+    return this.inBatches(x, n, spec.labels, (part, count) => this.network.predict(part, [count, height, width], source));
   }
 
-  /** The averaged weights (default) or the present ones, in torchvision's names and layouts. */
-  stateDict({ ema = true }: { ema?: boolean } = {}): StateDict {
+  /**
+   * Probabilities of the states of every frame of n windows, n × width × states, by the averaged weights (default) or
+   * the present ones. In float32, without the last stage, which the frame head does not need.
+   */
+  predictFrames(x: Float32Array, n: number, { ema = true }: { ema?: boolean } = {}): Float32Array {
+    const { height, width } = this.options;
+    const head = this.layout.frameHead;
+    if (!head) throw new Error('this trainer has no frame head');
+    const source = this.source(ema ? this.average : this.present);
+    return this.inBatches(x, n, width * head.states, (part, count) => frameProbabilities(this.network.predictFrames(part, [count, height, width], source), count, head));
+  }
+
+  /** The averaged weights (default) or the present ones, in torchvision's names and layouts; the frame head's on demand. */
+  stateDict({ ema = true, frameHead = false }: { ema?: boolean; frameHead?: boolean } = {}): StateDict {
     const { values, statistics } = ema ? this.average : this.present;
     const weights = new Weights(this.layout);
     values.copyTo(weights.values);
     weights.statistics.set(statistics);
-    return weights.toStateDict();
+    return weights.toStateDict({ frameHead });
   }
 
   /** Takes the parameters that fit and restarts optimiser and average; says which did not fit. See `Weights.load`. */
@@ -215,6 +230,31 @@ export class Trainer {
     this.fits = Math.max(this.fits, n);
   }
 
+  /** n × `each` values of n windows. Always whole batches: oneDNN prepares its code anew for every shape it meets. */
+  private inBatches(x: Float32Array, n: number, each: number, run: (part: Float32Array, count: number) => Float32Array): Float32Array {
+    const size = this.options.height * this.options.width;
+    requireLength('x', x, n * size);
+    const results = new Float32Array(n * each);
+    const part = new Float32Array(Math.min(PREDICT_BATCH, n) * size);
+    for (let from = 0; from < n; from += PREDICT_BATCH) {
+      const windows = x.subarray(from * size, (from + PREDICT_BATCH) * size);
+      part.fill(0, windows.length);
+      part.set(windows);
+      const some = this.guarded(() => run(part, part.length / size));
+      results.set(some.subarray(0, (windows.length / size) * each), from * each);
+    }
+    return results;
+  }
+
+  /** Mean loss of the frames, and its gradient times its weight; undefined where none has a target. */
+  private frameLoss(logits: Float32Array | undefined, { n, frameTargets }: TrainingBatch): { loss: number; gradient: Float32Array } | undefined {
+    const { frameHead: head } = this.layout;
+    const found = head && logits && frameTargets && frameLoss(logits, n, head, frameTargets);
+    if (!found) return undefined;
+    const factor = this.options.frameHead?.weight ?? 0;
+    return { loss: found.loss, gradient: found.gradient.map((value) => factor * value) };
+  }
+
   private update(gradients: ReadonlyMap<string, Handle>, rates: { learningRate: number; beta1: number }): void {
     const { adamBeta2: beta2 = 0.99, weightDecay = 0.01, emaDecay = 0.99 } = this.options;
     adamW(this.kernels, this.present.values, gradients, this.adam, this.groups, rates, { beta2, epsilon: 1e-5, weightDecay });
@@ -266,13 +306,15 @@ export class Trainer {
     return { featureMask: mask };
   }
 
-  private check({ x, n, setsA, setsB, lambda, weight }: TrainingBatch): void {
+  private check({ x, n, setsA, setsB, lambda, weight, frameTargets }: TrainingBatch): void {
     const { height, width, spec } = this.options;
     requireLength('x', x, n * height * width);
     requireLength('setsA', setsA, n * spec.labels);
     requireLength('setsB', setsB, n * spec.labels);
     requireLength('lambda', lambda, n);
     if (weight) requireLength('weight', weight, n);
+    // Without a frame head none fits: targets that nobody learns from are a defect too.
+    if (frameTargets) requireLength('frameTargets', frameTargets, n * width * (this.layout.frameHead?.states ?? 0));
     if (n > this.fits) this.requireMemory(n);
   }
 

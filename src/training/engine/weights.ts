@@ -8,6 +8,7 @@
 import { standardNormal } from '../../common/random.js';
 import { parameters, type ParameterSpec, type ResNetSpec } from '../../inference/resnet34.js';
 import { elementCount, type StateDict, type Tensor } from '../../inference/state-dict.js';
+import { FRAME_BIAS, FRAME_WEIGHT, type FrameHead, frameParameters } from './frame-head.js';
 
 export interface Slot {
   spec: ParameterSpec;
@@ -38,10 +39,14 @@ export class Layout {
   readonly trainableCount: number;
   readonly statisticsCount: number;
 
-  constructor(readonly network: ResNetSpec) {
+  /** @param frameHead its parameters lie behind the network's own. */
+  constructor(
+    readonly network: ResNetSpec,
+    readonly frameHead?: FrameHead,
+  ) {
     let trainable = 0;
     let statistics = 0;
-    for (const spec of parameters(network)) {
+    for (const spec of [...parameters(network), ...(frameHead ? frameParameters(frameHead) : [])]) {
       const length = elementCount(spec.shape);
       const start = spec.trainable ? trainable : statistics;
       this.slots.set(spec.name, { spec, shape: innerShape(spec), start, length });
@@ -75,22 +80,23 @@ export class Weights {
     return (spec.trainable ? this.values : this.statistics).subarray(start, start + length);
   }
 
-  toStateDict(): StateDict {
-    return new Map(
-      [...this.layout.slots.values()].map(({ spec }) => [spec.name, { shape: [...spec.shape], data: toOuter(spec, this.of(spec.name)) }]),
-    );
+  /** Torchvision's parameters, and those of the frame head only where asked for. */
+  toStateDict({ frameHead = false } = {}): StateDict {
+    const wanted = [...this.layout.slots.values()].filter(({ spec }) => frameHead || !ofFrameHead(spec.name));
+    return new Map(wanted.map(({ spec }) => [spec.name, { shape: [...spec.shape], data: toOuter(spec, this.of(spec.name)) }]));
   }
 
   /**
    * Takes what fits. A first convolution for more channels than this network's one (an ImageNet stem) is summed over
-   * them: what it would give for a grey image repeated in every channel.
+   * them: what it would give for a grey image repeated in every channel. A frame head that only one side has is no
+   * news: one of another shape is reported as mismatched.
    */
   load(state: StateDict): LoadReport {
     const report: LoadReport = { loaded: [], missing: [], mismatched: [], adapted: [], unused: [] };
     for (const { spec } of this.layout.slots.values()) {
       const tensor = state.get(spec.name);
       if (!tensor) {
-        report.missing.push(spec.name);
+        if (!ofFrameHead(spec.name)) report.missing.push(spec.name);
         continue;
       }
       const fits = sameShape(tensor.shape, spec.shape);
@@ -102,10 +108,13 @@ export class Weights {
       this.of(spec.name).set(toInner(spec, data));
       (fits ? report.loaded : report.adapted).push(spec.name);
     }
-    report.unused.push(...[...state.keys()].filter((name) => !this.layout.slots.has(name) && !name.endsWith('num_batches_tracked')));
+    const known = (name: string) => this.layout.slots.has(name) || ofFrameHead(name) || name.endsWith('num_batches_tracked');
+    report.unused.push(...[...state.keys()].filter((name) => !known(name)));
     return report;
   }
 }
+
+const ofFrameHead = (name: string) => name === FRAME_WEIGHT || name === FRAME_BIAS;
 
 const sameShape = (a: readonly number[], b: readonly number[]) => a.length === b.length && a.every((size, axis) => size === b[axis]);
 
@@ -133,7 +142,7 @@ export function initialise(weights: Weights, random: () => number): void {
     const values = weights.of(spec.name);
     const [out = 1, inputs = 1, kh = 1, kw = 1] = spec.shape;
     const std = Math.sqrt(2 / (out * kh * kw));
-    const bound = 1 / Math.sqrt(spec.kind === 'linearWeight' ? inputs : weights.layout.slot('fc.weight').spec.shape[1]!);
+    const bound = 1 / Math.sqrt(spec.kind === 'linearBias' ? weights.layout.slot(spec.name.replace('bias', 'weight')).spec.shape[1]! : inputs);
     for (let i = 0; i < length; i++) {
       if (spec.kind === 'convWeight') values[i] = std * standardNormal(random);
       else if (spec.kind === 'bnVariance') values[i] = 1;
