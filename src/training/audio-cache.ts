@@ -1,22 +1,20 @@
 /**
- * Recordings as conditioned mono PCM at the model's rate: decoded once, then read from a cache on disk.
+ * Recordings as conditioned mono PCM at the model's rate: decoded once, in worker threads, then read from a cache on disk.
  *
  * A cache entry is keyed by the file's content and by everything that shapes the result, so it can't be stale. Files
  * that can't be read are named, skipped and counted; only a set without one good file is an error.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { decodeBytes } from '../capture/files/decode-file.js';
-import type { DecodedAudio } from '../capture/files/decoded-audio.js';
-import { Decoders } from '../capture/files/decoders.js';
+import { join } from 'node:path';
 import { cacheDir } from '../common/paths.js';
 import { StageError } from '../common/stage-error.js';
-import { conditionAll } from '../condition/offline.js';
 import type { FeatureParams } from '../features/index.js';
+import { openClipDecoder, type ClipDecoder } from './feed/clip-decoder.js';
+import { inOrder } from './feed/in-order.js';
+import { defaultWorkers } from './feed/worker-pool.js';
 import type { Recording } from './manifest-csv.js';
-import { writeAtomically } from './run-log.js';
 
 /** Raise when decoding or conditioning changes what it gives. */
 const CACHE_VERSION = 1;
@@ -46,49 +44,50 @@ export interface LoadedAudio {
 export interface LoadAudioOptions {
   /** Cache folder; default cacheDir()/audio. */
   folder?: string;
+  /** Worker threads that decode what the cache does not hold; 0 = the calling thread. Default: by the count of recordings. */
+  workers?: number;
   onProgress?: (done: number, total: number) => void;
   onSkip?: (skipped: SkippedRecording) => void;
 }
 
+/** Below this many recordings, to start workers takes longer than to decode. */
+const FEW_RECORDINGS = 16;
+
+/** Files that are read or decoded at once, for each worker: one being decoded, one waiting. */
+const FILES_PER_WORKER = 2;
+
 /** Loads all of them, in their order. Throws TRAINING_NO_AUDIO when none can be read. */
 export async function loadAudio(recordings: readonly Recording[], params: FeatureParams, options: LoadAudioOptions = {}): Promise<LoadedAudio> {
   const folder = options.folder ?? join(cacheDir(), 'audio');
-  const decoders = new Decoders();
+  const { workers = recordings.length < FEW_RECORDINGS ? 0 : defaultWorkers() } = options;
+  const decoder = openClipDecoder(params, workers);
   const loaded: LoadedAudio = { recordings: [], skipped: [] };
+  const load = (recording: Recording) => loadOne(recording, params, folder, decoder);
   try {
-    for (const [index, recording] of recordings.entries()) {
-      try {
-        const pcm = await loadOne(recording.path, params, folder, decoders);
-        loaded.recordings.push({ ...recording, pcm, durationS: checkedDuration(pcm, params) });
-      } catch (error) {
-        const skipped = toSkipped(recording.file, error);
-        loaded.skipped.push(skipped);
-        options.onSkip?.(skipped);
+    for await (const outcome of inOrder(recordings, load, Math.max(1, FILES_PER_WORKER * workers))) {
+      if ('pcm' in outcome) loaded.recordings.push(outcome);
+      else {
+        loaded.skipped.push(outcome);
+        options.onSkip?.(outcome);
       }
-      options.onProgress?.(index + 1, recordings.length);
+      options.onProgress?.(loaded.recordings.length + loaded.skipped.length, recordings.length);
     }
   } finally {
-    decoders.close();
+    await decoder.close();
   }
   if (loaded.recordings.length === 0) throw noAudio(recordings, loaded.skipped);
   return loaded;
 }
 
-async function loadOne(path: string, params: FeatureParams, folder: string, decoders: Decoders): Promise<Float32Array> {
-  const bytes = await readFile(path);
-  const entry = join(folder, `${cacheKey(bytes, params)}.f32`);
-  if (existsSync(entry)) return toFloats(await readFile(entry));
-  const pcm = condition(await decodeBytes(bytes, path, decoders), params);
-  store(entry, pcm);
-  return pcm;
-}
-
-function condition(audio: DecodedAudio, params: FeatureParams): Float32Array {
-  return conditionAll(audio.samples, audio.channels, audio.sampleRateHz, {
-    modelRateHz: params.mel.sampleRateHz,
-    dcBlockHz: params.dcBlockHz,
-    channel: 'mix',
-  });
+async function loadOne(recording: Recording, params: FeatureParams, folder: string, decoder: ClipDecoder): Promise<LoadedRecording | SkippedRecording> {
+  try {
+    const bytes = await readFile(recording.path);
+    const entry = join(folder, `${cacheKey(bytes, params)}.f32`);
+    const pcm = existsSync(entry) ? toFloats(await readFile(entry)) : await decoder.decode(bytes, recording.path, entry);
+    return { ...recording, pcm, durationS: checkedDuration(pcm, params) };
+  } catch (error) {
+    return toSkipped(recording.file, error);
+  }
 }
 
 /** `ab/abcdef…`, so that no folder grows beyond what a file system likes. */
@@ -99,21 +98,6 @@ function cacheKey(bytes: Uint8Array, params: FeatureParams): string {
     .digest('hex')
     .slice(0, 40);
   return join(key.slice(0, 2), key);
-}
-
-function store(entry: string, pcm: Float32Array): void {
-  try {
-    mkdirSync(dirname(entry), { recursive: true });
-    writeAtomically(entry, new Uint8Array(pcm.buffer, pcm.byteOffset, pcm.byteLength));
-  } catch (error) {
-    throw new StageError({
-      code: 'TRAINING_CACHE_UNWRITABLE',
-      stage: 'training',
-      message: `can't write ${entry}: ${error instanceof Error ? error.message : String(error)}`,
-      remedy: 'Free some space, or point STETHOSTREAM_CACHE at a folder that can be written.',
-      cause: error,
-    });
-  }
 }
 
 function toFloats(bytes: Buffer): Float32Array {
@@ -133,10 +117,13 @@ function unusable(code: string, message: string): StageError {
   return new StageError({ code, stage: 'training', message, remedy: 'Remove the recording from manifest.csv or replace the file.' });
 }
 
-/** Only what is wrong with the one file is skipped; a full disk or a bug ends the run. */
+/** Not the fault of one file. */
+const ENDS_THE_RUN = new Set(['TRAINING_CACHE_UNWRITABLE', 'TRAINING_WORKER_START', 'TRAINING_WORKER_FAILED', 'TRAINING_WORKERS_CLOSED', 'APP_NOT_BUILT']);
+
+/** Only what is wrong with the one file is skipped (that two workers died of it, too); a full disk or a bug ends the run. */
 function toSkipped(file: string, error: unknown): SkippedRecording {
   if (error instanceof StageError) {
-    if (error.code === 'TRAINING_CACHE_UNWRITABLE') throw error;
+    if (ENDS_THE_RUN.has(error.code)) throw error;
     return { file, code: error.code, reason: error.message };
   }
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return { file, code: 'TRAINING_FILE_UNREADABLE', reason: error.message };

@@ -1,0 +1,58 @@
+/** One recording's bytes → conditioned mono PCM at the model's rate, kept in the cache: on any thread. */
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { threadId } from 'node:worker_threads';
+import { decodeBytes } from '../../capture/files/decode-file.js';
+import type { Decoders } from '../../capture/files/decoders.js';
+import { StageError } from '../../common/stage-error.js';
+import { conditionAll } from '../../condition/offline.js';
+import type { FeatureParams } from '../../features/index.js';
+
+/** What to decode. */
+export interface ClipToDecode {
+  bytes: Uint8Array;
+  /** For messages. */
+  path: string;
+  /** Where the result is kept. */
+  entry: string;
+}
+
+/** Throws what decodeBytes and conditionAll throw, and TRAINING_CACHE_UNWRITABLE. */
+export async function decodeClip({ bytes, path, entry }: ClipToDecode, params: FeatureParams, decoders: Decoders): Promise<Float32Array> {
+  const audio = await decodeBytes(bytes, path, decoders);
+  const pcm = conditionAll(audio.samples, audio.channels, audio.sampleRateHz, {
+    modelRateHz: params.mel.sampleRateHz,
+    dcBlockHz: params.dcBlockHz,
+    channel: 'mix',
+  });
+  store(entry, pcm);
+  return pcm;
+}
+
+/** The name aside is this thread's own: copies of one recording may be decoded at the same time. */
+function store(entry: string, pcm: Float32Array): void {
+  const aside = `${entry}.${process.pid}-${threadId}.part`;
+  try {
+    mkdirSync(dirname(entry), { recursive: true });
+    writeFileSync(aside, new Uint8Array(pcm.buffer, pcm.byteOffset, pcm.byteLength));
+    renameSync(aside, entry);
+  } catch (error) {
+    removeIfThere(aside);
+    throw new StageError({
+      code: 'TRAINING_CACHE_UNWRITABLE',
+      stage: 'training',
+      message: `can't write ${entry}: ${error instanceof Error ? error.message : String(error)}`,
+      remedy: 'Free some space, or point STETHOSTREAM_CACHE at a folder that can be written.',
+      cause: error,
+    });
+  }
+}
+
+/** Best effort: the failure that led here is the one to tell. */
+function removeIfThere(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Not even its folder is there.
+  }
+}
