@@ -90,6 +90,7 @@ program
   .option('--model-version <x.y.z>', 'heart: version of the model (default: 0.1.0)')
   .option('--pretrain-windows <n>', 'heart: windows to pre-train on (default: 40000)')
   .option('--finetune-windows <n>', 'heart: windows to fine-tune on, per fold and at the end (default: 4000)')
+  .option('--finetune-runs <n>', 'heart: fine-tunings whose weights are averaged, per fold and at the end (default: 3)')
   .option('--folds <n>', 'heart: folds of the cross-validation (default: 4)')
   .option('--dataset <name>', 'article: data set to train on (default: pascal-b, or the only one)')
   .option('--weights <file>', 'article: safetensors file of a torchvision or timm ResNet-34 to start from (default: random weights)')

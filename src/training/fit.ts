@@ -7,12 +7,15 @@ import type { Batch } from './sampler.js';
 
 /** What training needs of an engine: TensorFlow behind src/training/engine. */
 export interface Learner {
-  /** One optimiser step; gives the mean loss. */
-  step(batch: Batch, settings: { learningRate: number; beta1: number }): Promise<number> | number;
+  /** One optimiser step; gives the mean loss of the labels, and that of the frames where there is a frame head. */
+  step(batch: Batch, settings: { learningRate: number; beta1: number }): Promise<StepLoss> | StepLoss;
   /** Writes everything that a later process needs to go on (weights, optimiser, averages) into a folder. */
   save(folder: string): Promise<void> | void;
   restore(folder: string): Promise<void> | void;
 }
+
+/** Mean loss of a step's batch, alone or with the frame head's (absent where no frame's state is known). */
+export type StepLoss = number | { loss: number; frameLoss?: number | undefined };
 
 /** Optimiser settings at each step. */
 export type Schedule = (step: number) => { learningRate: number; beta1: number };
@@ -26,7 +29,7 @@ export interface StageOptions {
   batchSize: number;
   schedule: Schedule;
   /** The batch of each step: a function of the step alone. */
-  batch: (step: number) => Batch;
+  batch: (step: number) => Batch | Promise<Batch>;
   checkpointEverySteps: number;
   log: RunLog;
   /** What an earlier call of this process returned, to go on from the learner as it is; absent: from the last checkpoint. */
@@ -58,14 +61,16 @@ export async function runStage(learner: Learner, options: StageOptions): Promise
   const clock = log.phase(name, steps * batchSize, 'windows', state.step * batchSize);
   let startedAt = performance.now();
   let running = state.curve.at(-1)?.loss ?? NaN;
+  let frames = NaN;
   for (let step = state.step; step < steps; step++) {
     const settings = options.schedule(step);
-    const loss = await learner.step(options.batch(step), settings);
-    if (!Number.isFinite(loss)) throw diverged(name, step, settings.learningRate);
-    running = Number.isNaN(running) ? loss : running + 0.05 * (loss - running);
+    const { loss, frameLoss = NaN } = asLosses(await learner.step(await options.batch(step), settings));
+    if (!Number.isFinite(loss) || frameLoss === Infinity) throw diverged(name, step, settings.learningRate);
+    running = follow(running, loss);
+    frames = follow(frames, frameLoss);
     clock.update((step + 1) * batchSize, running);
     if ((step + 1) % 10 === 0 || step + 1 === steps) state.curve.push({ step: step + 1, loss: running, learningRate: settings.learningRate });
-    if ((step + 1) % 20 === 0) logStep(options, step + 1, running, settings.learningRate, startedAt, state);
+    if ((step + 1) % 20 === 0) logStep(options, step + 1, { loss: running, frameLoss: frames }, settings.learningRate, startedAt, state);
     if ((step + 1) % options.checkpointEverySteps === 0 || step + 1 === steps) {
       state.seconds += (performance.now() - startedAt) / 1000;
       startedAt = performance.now();
@@ -76,6 +81,16 @@ export async function runStage(learner: Learner, options: StageOptions): Promise
     await new Promise((resolve) => setImmediate(resolve));
   }
   return state;
+}
+
+function asLosses(loss: StepLoss): { loss: number; frameLoss?: number | undefined } {
+  return typeof loss === 'number' ? { loss } : loss;
+}
+
+/** Running mean; a value that is none leaves it as it is. */
+function follow(mean: number, value: number): number {
+  if (Number.isNaN(value)) return mean;
+  return Number.isNaN(mean) ? value : mean + 0.05 * (value - mean);
 }
 
 async function resume(learner: Learner, options: StageOptions): Promise<StageProgress> {
@@ -117,11 +132,11 @@ export function discardCheckpoint(folder: string): void {
   rmSync(join(folder, 'checkpoint'), { recursive: true, force: true });
 }
 
-function logStep(options: StageOptions, step: number, loss: number, learningRate: number, startedAt: number, state: StageProgress): void {
+function logStep(options: StageOptions, step: number, { loss, frameLoss }: { loss: number; frameLoss: number }, learningRate: number, startedAt: number, state: StageProgress): void {
   const pace = ((step - state.step) * options.batchSize) / ((performance.now() - startedAt) / 1000);
   const eta = ((options.steps - step) * options.batchSize) / pace / 60;
   options.log.line(
-    `${options.name}: step ${step}/${options.steps} loss ${loss.toFixed(4)} lr ${learningRate.toExponential(1)} ${pace.toFixed(1)} windows/s, ${eta.toFixed(1)} min left`,
+    `${options.name}: step ${step}/${options.steps} loss ${loss.toFixed(4)}${Number.isNaN(frameLoss) ? '' : ` frames ${frameLoss.toFixed(4)}`} lr ${learningRate.toExponential(1)} ${pace.toFixed(1)} windows/s, ${eta.toFixed(1)} min left`,
   );
 }
 

@@ -1,6 +1,9 @@
 /**
- * The phases of the recipe `heart`, each with its result on disk: pre-training, one fine-tuning per fold, the final
- * fine-tuning. A phase whose result is there is not repeated, so that a killed run goes on where it was.
+ * The phases of the recipe `heart`, each with its result on disk: pre-training, the fine-tunings of each fold, the
+ * final ones. A phase whose result is there is not repeated, so that a killed run goes on where it was.
+ *
+ * Fine-tuning is done several times by different draws (folders `fold-1/member-1` …), and the members' weights are
+ * averaged into one network, which is what judges the fold, or ships.
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,11 +15,13 @@ import type { LoadedRecording } from './audio-cache.js';
 import { clipLogits, type ClipLogits } from './clip-logits.js';
 import type { Division } from './division.js';
 import { discardCheckpoint, runStage, type CurvePoint } from './fit.js';
+import { frameAccuracy, type FrameFigures } from './frame-accuracy.js';
+import type { StateInterval } from './heart-states.js';
 import { openLearner, type OpenLearner } from './learner.js';
 import { clipLengths, spreadLengths, type HeartRecipe, type StageRecipe } from './recipe.js';
 import { writeAtomically, type RunLog } from './run-log.js';
-import { WindowSampler, type Clip } from './sampler.js';
-import { windowFeaturiser } from './window-featuriser.js';
+import { createSampler, type Clip, type WindowSampler } from './sampler.js';
+import { averageWeights } from './weight-soup.js';
 import { oneCycle } from './engine/schedule.js';
 
 /** What every phase needs. */
@@ -29,6 +34,8 @@ export interface HeartContext {
   folder: string;
   log: RunLog;
   checkpointEverySteps: number;
+  /** Heart states by a recording's absolute path; empty: no frame head. */
+  states: ReadonlyMap<string, readonly StateInterval[]>;
 }
 
 /** What a phase leaves. */
@@ -37,17 +44,26 @@ export interface PhaseResult {
   seconds: number;
   /** Logits of the clips that the phase was asked to judge, by its name for them. */
   logits: Record<string, ClipLogits[]>;
+  /** Of the pre-trained frame head on the held-out recordings whose states are known. */
+  framesAccuracy?: FrameFigures | null;
+}
+
+/** What several fine-tunings leave: the curve is the mean of theirs, the seconds their sum, the logits those of the averaged weights. */
+export interface SoupResult extends PhaseResult {
+  members: PhaseResult[];
 }
 
 /** A phase to run: `training` is drawn from, `judged` is predicted afterwards with the averaged weights. */
 interface Phase {
   name: string;
+  /** Seeds the draws. */
   number: number;
   recipe: StageRecipe;
   training: readonly LoadedRecording[];
   segmentLengths: readonly number[];
-  start: StateDict | undefined;
+  start?: () => Promise<StateDict>;
   judged: Record<string, readonly LoadedRecording[]>;
+  framesJudged?: readonly LoadedRecording[];
 }
 
 /** Pre-training, from random weights; the held-out parts are judged before PASCAL B is ever seen. */
@@ -58,36 +74,36 @@ export async function pretrain(context: HeartContext, division: Division): Promi
     recipe: context.recipe.pretrain,
     training: division.pretrain,
     segmentLengths: spreadLengths(windowSpanSamples(context.params), context.params.mel.sampleRateHz),
-    start: undefined,
     judged: { test: division.test },
+    framesJudged: division.test,
   });
 }
 
 /** Fine-tuning for one fold; judges the fold's validation clips and the held-out artifacts. */
-export async function finetuneFold(context: HeartContext, division: Division, fold: number): Promise<PhaseResult> {
+export async function finetuneFold(context: HeartContext, division: Division, fold: number): Promise<SoupResult> {
   const { training, validation } = division.folds[fold] ?? { training: [], validation: [] };
-  return runPhase(context, {
+  return runSoup(context, {
     name: `fold-${fold + 1}`,
     number: fold + 1,
     recipe: context.recipe.finetune,
     training: [...training, ...division.pretrain],
     segmentLengths: targetLengths(context, training),
-    start: await phaseWeights(context, 'pretrain'),
+    start: () => phaseWeights(context, 'pretrain'),
     judged: { validation, artifactTest: division.artifactTest },
-  });
+  }, { validation });
 }
 
 /** The weights that ship: fine-tuned on every target clip, all PASCAL A, and the pre-training part of PhysioNet. */
-export async function finetuneFinal(context: HeartContext, division: Division): Promise<PhaseResult> {
-  return runPhase(context, {
+export async function finetuneFinal(context: HeartContext, division: Division): Promise<SoupResult> {
+  return runSoup(context, {
     name: 'final',
     number: 100,
     recipe: context.recipe.finetune,
     training: [...division.target, ...division.pretrain, ...division.artifactTest],
     segmentLengths: targetLengths(context, division.target),
-    start: await phaseWeights(context, 'pretrain'),
+    start: () => phaseWeights(context, 'pretrain'),
     judged: { test: division.test, calibration: division.calibration },
-  });
+  }, {});
 }
 
 /** Averaged weights of a finished phase. */
@@ -99,15 +115,38 @@ function targetLengths(context: HeartContext, target: readonly LoadedRecording[]
   return clipLengths(target.map((recording) => recording.pcm.length), windowSpanSamples(context.params));
 }
 
-async function runPhase(context: HeartContext, phase: Phase): Promise<PhaseResult> {
-  const folder = join(context.folder, phase.name);
-  const resultFile = join(folder, 'result.json');
-  if (existsSync(resultFile)) return JSON.parse(readFileSync(resultFile, 'utf8')) as PhaseResult;
-  mkdirSync(folder, { recursive: true });
-  const learner = openLearner(context.spec, context.params, phase.recipe, context.seed, phase.start);
+/** Seeds of one member's draws lie far from those of every phase and other member. */
+const MEMBER_STRIDE = 1_000_003;
+
+/** @param memberJudged what each member judges by itself, beside what their average does. */
+async function runSoup(context: HeartContext, phase: Phase, memberJudged: Phase['judged']): Promise<SoupResult> {
+  const done = readResult<SoupResult>(context, phase.name);
+  if (done) return done;
+  const names = Array.from({ length: context.recipe.finetuneRuns }, (_, i) => `${phase.name}/member-${i + 1}`);
+  const members: PhaseResult[] = [];
+  for (const [i, name] of names.entries()) members.push(await runPhase(context, { ...phase, name, number: phase.number + i * MEMBER_STRIDE, judged: memberJudged }));
+  // Only the label head is judged and shipped.
+  const weights = averageWeights(await Promise.all(names.map((name) => phaseWeights(context, name))), { without: 'frames.' });
+  context.log.line(`${phase.name}: weights averaged over ${names.length} fine-tunings`);
+  const learner = openLearner(context.spec, context.params, { ...phase.recipe, frameHeadWeight: 0 }, context.seed, weights);
   try {
-    const result = await trainAndJudge(context, phase, folder, learner);
-    writeAtomically(resultFile, JSON.stringify(result));
+    const logits = await judge(context, phase, learner);
+    await writeSafetensors(join(context.folder, phase.name, 'weights.safetensors'), weights);
+    return keepResult(context, phase.name, { curve: meanCurve(members), seconds: members.reduce((sum, { seconds }) => sum + seconds, 0), logits, members });
+  } finally {
+    learner.close();
+  }
+}
+
+async function runPhase(context: HeartContext, phase: Phase): Promise<PhaseResult> {
+  const done = readResult<PhaseResult>(context, phase.name);
+  if (done) return done;
+  const folder = join(context.folder, phase.name);
+  mkdirSync(folder, { recursive: true });
+  const recipe = { ...phase.recipe, frameHeadWeight: context.states.size === 0 ? 0 : (phase.recipe.frameHeadWeight ?? 0) };
+  const learner = openLearner(context.spec, context.params, recipe, context.seed, await phase.start?.());
+  try {
+    const result = keepResult(context, phase.name, await trainAndJudge(context, { ...phase, recipe }, folder, learner));
     discardCheckpoint(folder);
     return result;
   } finally {
@@ -115,15 +154,44 @@ async function runPhase(context: HeartContext, phase: Phase): Promise<PhaseResul
   }
 }
 
+function readResult<R extends PhaseResult>({ folder }: HeartContext, name: string): R | undefined {
+  const file = join(folder, name, 'result.json');
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as R) : undefined;
+}
+
+function keepResult<R extends PhaseResult>({ folder }: HeartContext, name: string, result: R): R {
+  writeAtomically(join(folder, name, 'result.json'), JSON.stringify(result));
+  return result;
+}
+
 async function trainAndJudge(context: HeartContext, phase: Phase, folder: string, learner: OpenLearner): Promise<PhaseResult> {
   const { curve, seconds } = await fit(context, phase, folder, learner);
+  const logits = await judge(context, phase, learner);
+  const framesAccuracy = judgeFrames(context, phase, learner);
+  await writeSafetensors(join(folder, 'weights.safetensors'), await learner.weights());
+  return { curve, seconds, logits, ...(framesAccuracy === undefined ? {} : { framesAccuracy }) };
+}
+
+async function judge(context: HeartContext, phase: Phase, learner: OpenLearner): Promise<PhaseResult['logits']> {
   const logits: Record<string, ClipLogits[]> = {};
   for (const [name, recordings] of Object.entries(phase.judged)) {
     const clock = context.log.phase(`${phase.name}: judging ${name}`, recordings.length, 'clips');
     logits[name] = await clipLogits(recordings, context.params, (x, n) => learner.predict(x, n), { onProgress: (done) => clock.update(done) });
   }
-  await writeSafetensors(join(folder, 'weights.safetensors'), await learner.weights());
-  return { curve, seconds, logits };
+  return logits;
+}
+
+/** Undefined where the phase has no frame head or is not asked. */
+function judgeFrames({ states, params, log }: HeartContext, { name, recipe, framesJudged }: Phase, learner: OpenLearner): FrameFigures | null | undefined {
+  if (!framesJudged || !recipe.frameHeadWeight) return undefined;
+  const figures = frameAccuracy(framesJudged, states, params, (x, n) => learner.predictFrames(x, n));
+  if (figures) log.line(`${name}: framesAccuracy ${figures.value.toFixed(4)} over ${figures.frames} frames of ${figures.clips} held-out clips`);
+  return figures;
+}
+
+/** Members have as many steps, so their points lie on one another. */
+function meanCurve(members: readonly PhaseResult[]): CurvePoint[] {
+  return (members[0]?.curve ?? []).map((point, i) => ({ ...point, loss: members.reduce((sum, { curve }) => sum + (curve[i]?.loss ?? NaN), 0) / members.length }));
 }
 
 async function fit(context: HeartContext, phase: Phase, folder: string, learner: OpenLearner): Promise<{ curve: CurvePoint[]; seconds: number }> {
@@ -145,23 +213,20 @@ async function fit(context: HeartContext, phase: Phase, folder: string, learner:
 }
 
 function makeSampler(context: HeartContext, phase: Phase): WindowSampler {
-  const { params } = context;
-  return new WindowSampler(phase.training.map(toClip), {
+  const { recipe } = phase;
+  return createSampler(phase.training.map((recording) => toClip(recording, context.states)), context.params, {
     seed: context.seed * 1000 + phase.number,
-    batchSize: phase.recipe.batchSize,
-    sampleRateHz: params.mel.sampleRateHz,
-    nMels: params.mel.nMels,
-    windowFrames: params.windowFrames,
-    spanSamples: windowSpanSamples(params),
-    featurise: windowFeaturiser(params),
-    augmentation: phase.recipe.augmentation,
-    ...phase.recipe.sampling,
+    batchSize: recipe.batchSize,
+    frameStates: (recipe.frameHeadWeight ?? 0) > 0,
+    augmentation: recipe.augmentation,
+    ...recipe.sampling,
     segmentLengths: phase.segmentLengths,
   });
 }
 
 /** Site is a device only in PhysioNet; in PASCAL B it is a place on the chest, no shortcut to balance against. */
-function toClip(recording: LoadedRecording): Clip {
-  const { pcm, dataset, set, group, file } = recording;
-  return { pcm, dataset, set, group, name: file, site: dataset === 'physionet2016' ? recording.site : '' };
+function toClip(recording: LoadedRecording, states: HeartContext['states']): Clip {
+  const { pcm, dataset, set, group, file, path } = recording;
+  const own = states.get(path);
+  return { pcm, dataset, set, group, name: file, site: dataset === 'physionet2016' ? recording.site : '', ...(own ? { states: own } : {}) };
 }

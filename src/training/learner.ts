@@ -5,6 +5,7 @@ import type { StateDict } from '../inference/state-dict.js';
 import { loadTensorFlow } from './engine/tensorflow.js';
 import { createTrainer } from './engine/trainer.js';
 import type { Learner } from './fit.js';
+import { HEART_STATES } from './heart-states.js';
 import type { LabelSet } from './label-map.js';
 import type { StageRecipe } from './recipe.js';
 
@@ -12,7 +13,9 @@ import type { StageRecipe } from './recipe.js';
 export interface OpenLearner extends Learner {
   /** Logits (n × labels) by the averaged weights. */
   predict(x: Float32Array, n: number): Float32Array;
-  /** The averaged weights. */
+  /** Probabilities of the heart states (n × frames × states) by the averaged weights; only with a frame head. */
+  predictFrames(x: Float32Array, n: number): Float32Array;
+  /** The averaged weights, the frame head's (`frames.…`) among them where there is one. */
   weights(): StateDict;
   /** Frees the engine's memory, which no garbage collector sees. */
   close(): void;
@@ -29,16 +32,20 @@ export function requireEngine(): void {
  */
 export function openLearner(spec: ResNetSpec, params: FeatureParams, recipe: StageRecipe, seed: number, start: StateDict | undefined, { fastMath = false } = {}): OpenLearner {
   const { weightDecay, labelSmoothing, emaDecay } = recipe;
-  const trainer = createTrainer({ tf: loadTensorFlow(), spec, height: params.mel.nMels, width: params.windowFrames, seed, weightDecay, labelSmoothing, emaDecay, fastMath });
+  const weight = recipe.frameHeadWeight ?? 0;
+  const frameHead = weight > 0 ? { states: HEART_STATES.length, weight } : undefined;
+  const trainer = createTrainer({ ...(frameHead ? { frameHead } : {}), tf: loadTensorFlow(), spec, height: params.mel.nMels, width: params.windowFrames, seed, weightDecay, labelSmoothing, emaDecay, fastMath });
   // Known now rather than at the first step.
   trainer.requireMemory(recipe.batchSize);
   if (start) trainer.loadStateDict(start);
   return {
-    step: ({ x, n, setsA, setsB, lambda }, rates) => trainer.step({ x, n, setsA: masks(setsA, spec.labels), setsB: masks(setsB, spec.labels), lambda }, rates).loss,
+    step: ({ x, n, setsA, setsB, lambda, frameTargets }, rates) =>
+      trainer.step({ x, n, setsA: masks(setsA, spec.labels), setsB: masks(setsB, spec.labels), lambda, ...(frameHead && frameTargets ? { frameTargets } : {}) }, rates),
     save: (folder) => trainer.save(folder),
     restore: (folder) => trainer.restore(folder),
     predict: (x, n) => trainer.predict(x, n),
-    weights: () => trainer.stateDict(),
+    predictFrames: (x, n) => trainer.predictFrames(x, n),
+    weights: () => trainer.stateDict({ frameHead: frameHead !== undefined }),
     close: () => trainer.dispose(),
   };
 }

@@ -18,6 +18,8 @@ export interface StageRecipe {
   emaDecay: number;
   /** Part of the probability that the loss spreads evenly over all labels. */
   labelSmoothing: number;
+  /** Weight of the frame head's loss (heart states, where the data has them) beside the labels'; 0 or absent = no head. */
+  frameHeadWeight?: number;
   augmentation: Augmentation;
   sampling: Pick<SamplerOptions, 'datasetShares' | 'siteExponent' | 'labelExponent' | 'syntheticArtifactShare'>;
 }
@@ -30,6 +32,8 @@ export interface HeartRecipe {
   targetDataset: string;
   pretrain: StageRecipe;
   finetune: StageRecipe;
+  /** Fine-tunings of each fold and of the final model, by different draws; their weights are averaged. */
+  finetuneRuns: number;
   /** Part of PhysioNet kept out of all training: for the test, and for choosing the threshold of "abnormal". */
   testShare: number;
   calibrationShare: number;
@@ -48,6 +52,7 @@ export const HEART_RECIPE: HeartRecipe = {
     weightDecay: 0.02,
     emaDecay: 0.99,
     labelSmoothing: 0.02,
+    frameHeadWeight: 0.5,
     augmentation: HEART_AUGMENTATION,
     sampling: {
       datasetShares: { physionet2016: 0.86, 'pascal-a': 0.14 },
@@ -63,6 +68,7 @@ export const HEART_RECIPE: HeartRecipe = {
     weightDecay: 0.02,
     emaDecay: 0.98,
     labelSmoothing: 0.02,
+    frameHeadWeight: 0.25,
     augmentation: HEART_AUGMENTATION,
     sampling: {
       datasetShares: { 'pascal-b': 0.7, physionet2016: 0.2, 'pascal-a': 0.1 },
@@ -71,6 +77,7 @@ export const HEART_RECIPE: HeartRecipe = {
       syntheticArtifactShare: 0.04,
     },
   },
+  finetuneRuns: 3,
   testShare: 0.13,
   calibrationShare: 0.07,
   artifactTestShare: 0.25,

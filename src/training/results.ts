@@ -5,7 +5,8 @@ import type { Division } from './division.js';
 import type { CurvePoint } from './fit.js';
 import { floorPredictions, type FloorName } from './floors.js';
 import type { FeatureParams } from '../features/index.js';
-import type { PhaseResult } from './heart-run.js';
+import type { FrameFigures } from './frame-accuracy.js';
+import type { PhaseResult, SoupResult } from './heart-run.js';
 import type { HeartRecipe } from './recipe.js';
 import { ARTIFACT } from './label-map.js';
 import { argMax } from './metrics.js';
@@ -19,8 +20,12 @@ export interface TrainingResults {
   /** Out-of-fold figures on the target data set. */
   crossValidation: DatasetSummary;
   /** The same per fold, for the spread. */
-  folds: { accuracy: number; macroF1: number; auroc: number }[];
+  folds: Figures[];
   floors: Record<FloorName, DatasetSummary>;
+  /** Averaged weights against the fine-tunings that they are the average of; absent in runs of versions before it. */
+  soup?: SoupFigures;
+  /** Frame head after pre-training, on the held-out recordings whose heart states are known; null = no frame head or no states. */
+  framesAccuracy?: FrameFigures | null;
   /** Held-out PhysioNet: the pre-trained weights, the final weights, and floors by 5 folds within the held-out part. */
   physionet: { pretrained: DatasetSummary; final: DatasetSummary; perSite: Record<string, DatasetSummary>; floors: Record<FloorName, DatasetSummary> | null };
   /** Held-out PASCAL A artifacts on the fold models: how many were called artifact, in all judgements. */
@@ -30,11 +35,27 @@ export interface TrainingResults {
   predictions: { crossValidation: ClipPrediction[]; physionet: ClipPrediction[] };
 }
 
+/** Out-of-fold figures on the target data set. */
+interface Figures {
+  accuracy: number;
+  macroF1: number;
+  auroc: number;
+}
+
+export interface SoupFigures {
+  /** Fine-tunings per fold. */
+  members: number;
+  averaged: Figures;
+  /** Mean over the members, each judged over all folds at its own temperature. */
+  single: Figures;
+  each: Figures[];
+}
+
 /** Phases of a run. */
 export interface Phases {
   pretrain: PhaseResult;
-  folds: PhaseResult[];
-  final: PhaseResult;
+  folds: SoupResult[];
+  final: SoupResult;
 }
 
 const resamples = 1000;
@@ -54,6 +75,8 @@ export function collectResults(phases: Phases, division: Division, recipe: Heart
     crossValidation: summarise(outOfFold),
     folds: division.folds.map((fold) => foldFigures(outOfFold, fold.validation, abnormal, seed)),
     floors: floorSummaries(division.target, targetSplits, params, seed),
+    soup: soupFigures(phases, division.target, outOfFold, abnormal, seed),
+    framesAccuracy: phases.pretrain.framesAccuracy ?? null,
     physionet: {
       pretrained: summarise(pretrained),
       final: summarise(physionet),
@@ -88,9 +111,24 @@ function indexSplit(target: readonly LoadedRecording[], validation: readonly Loa
   return split;
 }
 
-function foldFigures(predictions: readonly ClipPrediction[], validation: readonly LoadedRecording[], abnormal: number, seed: number): { accuracy: number; macroF1: number; auroc: number } {
+function foldFigures(predictions: readonly ClipPrediction[], validation: readonly LoadedRecording[], abnormal: number, seed: number): Figures {
   const files = new Set(validation.map((r) => r.file));
-  const summary = summariseDataset(predictions.filter((p) => files.has(p.file)), abnormal, seed, 1);
+  return figuresOf(predictions.filter((p) => files.has(p.file)), abnormal, seed);
+}
+
+function soupFigures(phases: Phases, target: readonly LoadedRecording[], outOfFold: readonly ClipPrediction[], abnormal: number, seed: number): SoupFigures {
+  const members = Math.min(...phases.folds.map((fold) => fold.members.length));
+  const each = Array.from({ length: members }, (_, m) => {
+    const logits = phases.folds.flatMap((fold) => fold.members[m]?.logits['validation'] ?? []);
+    return figuresOf(toPredictions(target, logits, fitTemperature(target, logits)), abnormal, seed);
+  });
+  const mean = (key: keyof Figures) => each.reduce((sum, figures) => sum + figures[key], 0) / members;
+  return { members, averaged: figuresOf(outOfFold, abnormal, seed), single: { accuracy: mean('accuracy'), macroF1: mean('macroF1'), auroc: mean('auroc') }, each };
+}
+
+/** No intervals. */
+function figuresOf(predictions: readonly ClipPrediction[], abnormal: number, seed: number): Figures {
+  const summary = summariseDataset(predictions, abnormal, seed, 1);
   return { accuracy: summary.accuracy.value, macroF1: summary.macroF1.value, auroc: summary.auroc?.value ?? NaN };
 }
 

@@ -24,6 +24,8 @@ export interface TrainOptions {
   pretrainWindows?: number;
   /** Windows to fine-tune on, per fold and for the final model. Default 4000. */
   finetuneWindows?: number;
+  /** Fine-tunings whose weights are averaged, per fold and for the final model. Default 3. */
+  finetuneRuns?: number;
   /** Windows per step. Default 16. */
   batchSize?: number;
   /** Folds of the cross-validation. Default 4. */
@@ -60,6 +62,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     seed: options.seed ?? 1,
     pretrainWindows: options.pretrainWindows ?? recipe.pretrain.windows,
     finetuneWindows: options.finetuneWindows ?? recipe.finetune.windows,
+    finetuneRuns: options.finetuneRuns ?? recipe.finetuneRuns,
     batchSize: options.batchSize ?? recipe.pretrain.batchSize,
     folds: options.folds ?? recipe.folds,
     checkpointEverySteps: positive('checkpointEverySteps', options.checkpointEverySteps ?? 100),
@@ -71,6 +74,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
       folds: positive('folds', options.folds ?? recipe.folds, 2),
       pretrain: stage(recipe.pretrain, options.pretrainWindows),
       finetune: stage(recipe.finetune, options.finetuneWindows),
+      finetuneRuns: positive('finetuneRuns', options.finetuneRuns ?? recipe.finetuneRuns),
     },
   };
 }

@@ -5,6 +5,7 @@ import { loadAudio, type LoadedAudio, type LoadedRecording } from './audio-cache
 import { divide, type Division } from './division.js';
 import { exportModel, type ExportedModel } from './export-model.js';
 import { finetuneFinal, finetuneFold, pretrain, type HeartContext } from './heart-run.js';
+import { readHeartStates } from './heart-states.js';
 import { requireEngine } from './learner.js';
 import { openDataset, type OpenedDataset } from './datasets/open-dataset.js';
 import { noteEnvironment } from './report/environment.js';
@@ -40,6 +41,7 @@ export async function runTrain(options: TrainOptions, hooks: TrainHooks = {}): P
   claimRun(run, { data, seed, recipe, features, spec }, log);
   noteEnvironment(settings.run, settings.command);
   const dataset = openDataset(settings.data);
+  const states = loadStates(settings.data, log);
   const { recordings, skipped } = await load(dataset, settings, log);
   const division = divide(recordings, settings.recipe, settings.seed);
   describeDivision(division, settings, log);
@@ -51,6 +53,7 @@ export async function runTrain(options: TrainOptions, hooks: TrainHooks = {}): P
     folder: settings.run,
     log,
     checkpointEverySteps: settings.checkpointEverySteps,
+    states,
   };
   const phases = { pretrain: await pretrain(context, division), folds: [] as Awaited<ReturnType<typeof finetuneFold>>[] };
   for (let fold = 0; fold < settings.recipe.folds; fold++) phases.folds.push(await finetuneFold(context, division, fold));
@@ -78,6 +81,12 @@ async function load({ recordings, problems }: OpenedDataset, settings: TrainSett
   });
   log.line(`audio: ${loaded.recordings.length} recordings, ${loaded.skipped.length} skipped`);
   return loaded;
+}
+
+function loadStates(folder: string, log: RunLog): HeartContext['states'] {
+  const { sources, byPath } = readHeartStates(folder);
+  log.line(sources.length > 0 ? `heart states of ${byPath.size} recordings: ${sources.join(', ')}` : 'heart states: no states.jsonl in the folder, so the frame head is left out');
+  return byPath;
 }
 
 /** What the folder holds beyond the recipe's data sets: judged by the finished model, never trained on. */

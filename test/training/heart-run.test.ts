@@ -1,5 +1,5 @@
 /** The recipe `heart` from recordings to a model package, small enough to run in seconds. */
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,12 +9,13 @@ import { resnet34 } from '../../src/inference/resnet34.js';
 import { readSafetensors } from '../../src/inference/safetensors.js';
 import { tensorFlowStatus } from '../../src/training/engine/tensorflow.js';
 import { runEvaluate, type EvaluationResult } from '../../src/training/evaluate.js';
+import type { PhaseResult } from '../../src/training/heart-run.js';
 import { LABELS } from '../../src/training/label-map.js';
 import { HEART_RECIPE } from '../../src/training/recipe.js';
 import type { ReportData } from '../../src/training/report/report-data.js';
 import { writeReport } from '../../src/training/report/write-report.js';
 import { runTrain, type TrainHooks, type TrainOptions, type TrainResult } from '../../src/training/train.js';
-import { heartLike, writeDataset } from './synth-dataset.js';
+import { heartLike, writeDataset, writeStates } from './synth-dataset.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'stetho-heart-'));
 const data = join(folder, 'data');
@@ -29,6 +30,7 @@ const options = (run: string): TrainOptions => ({
   pretrainWindows: 32,
   finetuneWindows: 16,
   batchSize: 4,
+  finetuneRuns: 2,
   folds: 2,
   checkpointEverySteps: 2,
   command: 'stethostream train --data data',
@@ -44,6 +46,8 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
 
   beforeAll(async () => {
     writeDataset(data, heartLike());
+    // All but one, so that known and unknown states mix.
+    writeStates(join(data, 'physionet2016', 'states.jsonl'), heartLike().filter(({ dataset, seed }) => dataset === 'physionet2016' && seed !== 3));
     writeFileSync(join(data, 'broken.wav'), 'RIFF but no sound');
     appendFileSync(join(data, 'manifest.csv'), 'broken.wav,pascal-b,murmur,,m9,A\nmissing.wav,pascal-b,normal,,s99,A\n');
     result = await runTrain(options('whole'), { onLine: (line) => lines.push(line) });
@@ -80,6 +84,43 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
       probabilities.forEach((p, i) => expect(Math.abs((served.get(file)?.[i] ?? NaN) - p)).toBeLessThan(1e-3));
       expect(probabilities.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 6);
     }
+  });
+
+  it('trains a frame head where heart states are known, judges it on held-out recordings, and ships none of it', async () => {
+    const { framesAccuracy } = result.results;
+    expect(framesAccuracy!.frames).toBeGreaterThan(300);
+    expect(framesAccuracy!.value).toBeGreaterThan(0);
+    expect(framesAccuracy!.value).toBeLessThanOrEqual(1);
+    const division = JSON.parse(readFileSync(join(folder, 'whole', 'division.json'), 'utf8')) as { test: string[] };
+    expect(framesAccuracy!.clips).toBe(division.test.filter((file) => file !== heartLike()[2]!.file).length);
+    expect(lines.some((line) => line.startsWith('heart states of 15 recordings'))).toBe(true);
+    expect(lines.some((line) => /^pretrain: framesAccuracy 0\.\d{4} over/.test(line))).toBe(true);
+    const weights = async (phase: string) => [...(await readSafetensors(join(folder, 'whole', phase, 'weights.safetensors'))).tensors.keys()];
+    expect(await weights('pretrain')).toContain('frames.weight');
+    expect(await weights('final')).not.toContain('frames.weight');
+    expect(readFileSync(join(result.model.folder, 'README.md'), 'utf8')).toMatch(/right in \.\d+ of \d+ known frames/);
+  });
+
+  it('averages fine-tunings by different draws, and says what that gained over a single one', async () => {
+    for (const phase of ['fold-1', 'fold-2', 'final']) {
+      const [first, second, averaged] = await Promise.all([`${phase}/member-1`, `${phase}/member-2`, phase].map(async (name) => (await readSafetensors(join(folder, 'whole', name, 'weights.safetensors'))).tensors));
+      for (const name of ['conv1.weight', 'bn1.running_var', 'fc.bias']) {
+        const [a, b, mean] = [first, second, averaged].map((state) => state!.get(name)!.data);
+        expect(a).not.toEqual(b);
+        mean!.forEach((x, i) => expect(x).toBeCloseTo((a![i]! + b![i]!) / 2, 6));
+      }
+    }
+    const { soup, crossValidation } = result.results;
+    expect(soup!.members).toBe(2);
+    expect(soup!.each).toHaveLength(2);
+    expect(soup!.averaged.accuracy).toBe(crossValidation.accuracy.value);
+    expect(soup!.single.macroF1).toBeCloseTo((soup!.each[0]!.macroF1 + soup!.each[1]!.macroF1) / 2, 12);
+    // A member's figures are those of all folds' clips by that member alone.
+    const member = (fold: number) => (JSON.parse(readFileSync(join(folder, 'whole', `fold-${fold}`, 'member-2', 'result.json'), 'utf8')) as PhaseResult).logits['validation']!;
+    expect([1, 2].flatMap(member).map(({ file }) => file).sort()).toEqual(result.results.predictions.crossValidation.map(({ file }) => file).sort());
+    expect(existsSync(join(folder, 'whole', 'fold-1', 'member-1', 'checkpoint'))).toBe(false);
+    expect(readFileSync(join(result.model.folder, 'README.md'), 'utf8')).toContain('Each fine-tuning was done 2 times');
+    expect(readFileSync(result.report.html, 'utf8')).toContain('model soup');
   });
 
   it('judges every target clip once, by weights that never saw its subject', () => {
@@ -152,11 +193,11 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
       },
     });
     // Each attempt takes the run a little further; checkpoints are written every 2 steps.
-    for (const [phase, steps] of [['pretrain', 8], ['fold-1', 4], ['final', 4]] as const) {
+    for (const [phase, steps] of [['pretrain', 8], ['fold-1/member-1', 4], ['fold-1/member-2', 2], ['final/member-2', 4]] as const) {
       await expect(runTrain(options('cut'), cutAt(phase, steps))).rejects.toThrow('cut off');
     }
     const resumed = await runTrain(options('cut'));
-    for (const phase of ['pretrain', 'fold-1', 'fold-2', 'final']) {
+    for (const phase of ['pretrain', 'fold-1/member-2', 'fold-1', 'fold-2', 'final']) {
       const [a, b] = await Promise.all(['whole', 'cut'].map((run) => readSafetensors(join(folder, run, phase, 'weights.safetensors'))));
       for (const [name, tensor] of a!.tensors) expect(b!.tensors.get(name)?.data, `${phase} ${name}`).toEqual(tensor.data);
     }

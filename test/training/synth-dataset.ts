@@ -17,9 +17,11 @@ export interface SynthClip {
   seed: number;
 }
 
+const heart = (kind: SynthKind, seed: number, sampleRateHz = 4000) => new Phonocardiogram(optionsOf(kind, { seed, sampleRateHz, bpm: 60 + (seed % 40) }));
+
 /** Mono 16-bit WAV of a synthesised heart. */
 export function synthWav(kind: SynthKind, seconds: number, seed: number, sampleRateHz = 4000): Uint8Array {
-  const pcm = new Phonocardiogram(optionsOf(kind, { seed, sampleRateHz, bpm: 60 + (seed % 40) })).render(Math.round(seconds * sampleRateHz));
+  const pcm = heart(kind, seed, sampleRateHz).render(Math.round(seconds * sampleRateHz));
   return wavBytes({ bits: 16, sampleRateHz, data: int16Bytes(Array.from(pcm, (x) => Math.round(32767 * x))) });
 }
 
@@ -31,6 +33,17 @@ export function writeDataset(folder: string, clips: readonly SynthClip[]): void 
   }
   const rows = clips.map(({ file, dataset, label, subject, site }) => [file, dataset, label, '', subject, site].join(','));
   writeFileSync(join(folder, 'manifest.csv'), `${['file,dataset,label,sublabel,subject,site', ...rows].join('\n')}\n`);
+}
+
+/** states.jsonl of these clips, from the beats that the synthesised hearts had. */
+export function writeStates(path: string, clips: readonly SynthClip[]): void {
+  const lines = clips.map(({ file, kind, seconds, seed }) => {
+    const sound = heart(kind, seed);
+    sound.render(Math.round(seconds * 4000));
+    const states = sound.beats.flatMap(({ s1Ms, s2Ms }) => [[s1Ms, 'S1'], [s1Ms + 110, 'systole'], [s2Ms, 'S2'], [s2Ms + 90, 'diastole']] as [number, string][]);
+    return JSON.stringify({ file, states: states.map(([ms, state]) => [Math.max(0, ms / 1000), state]) });
+  });
+  writeFileSync(path, `${lines.join('\n')}\n`);
 }
 
 /** Every data set that the recipe `heart` uses, and one that it only judges, a few seconds each. */

@@ -7,7 +7,7 @@ import { ProgressBars } from '../progress.js';
 
 /** Flags that only one preset knows. */
 const ONLY = {
-  heart: ['output', 'name', 'modelVersion', 'pretrainWindows', 'finetuneWindows', 'folds'],
+  heart: ['output', 'name', 'modelVersion', 'pretrainWindows', 'finetuneWindows', 'finetuneRuns', 'folds'],
   article: ['dataset', 'weights', 'imageSize', 'split', 'validationShare', 'epochs', 'unfreezeEpochs', 'earlyStopping', 'freeze', 'learningRate', 'finderSteps', 'weightDecay', 'dropout'],
 } as const;
 
@@ -55,7 +55,7 @@ function heartOptions(flags: Flags): TrainOptions {
     data: String(flags['data']),
     ...texts(flags, ['run', 'output', 'name']),
     ...(flags['modelVersion'] === undefined ? {} : { version: String(flags['modelVersion']) }),
-    ...numbers(flags, ['seed', 'pretrainWindows', 'finetuneWindows', 'batchSize', 'folds', 'checkpointEverySteps']),
+    ...numbers(flags, ['seed', 'pretrainWindows', 'finetuneWindows', 'finetuneRuns', 'batchSize', 'folds', 'checkpointEverySteps']),
     command: commandLine(),
   };
 }

@@ -20,6 +20,7 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
   const seed = Number(identity['seed']);
   const environment = readEnvironment(folder, command);
   const model = readModel(folder);
+  const members = found.soup?.members ?? 1;
   const { pretrain = [], ...finetuning } = found.curves;
   const { temperature, unknownBelow, abnormal } = found.calibration;
   return {
@@ -32,12 +33,14 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
     parts: [crossValidation(found, recipe, seed), heldOut(found, seed)],
     curves: [
       { title: 'Pre-training', series: { pretrain } },
-      { title: 'Fine-tuning: each fold and the final model', series: finetuning },
+      { title: `Fine-tuning: each fold and the final model${members > 1 ? `, mean of ${members}` : ''}`, series: finetuning },
     ],
     epochs: [],
     finder: null,
     notes: [
       `Calibration: probabilities = softmax(logits / ${temperature.toFixed(3)}); below a confidence of ${unknownBelow.toFixed(3)} a label is "unknown"; P(not normal | heart sound) of at least ${abnormal.toFixed(3)} counts as abnormal. All three were set on out-of-fold predictions (the last also on a part of PhysioNet kept for it), so figures at the thresholds are slightly optimistic.`,
+      ...frameHeadNotes(found),
+      ...soupNotes(found),
       `Artifacts kept out of pre-training and folds: ${found.artifacts.recognised} of ${found.artifacts.judgements} judgements said artifact; ${found.artifacts.falseAlarms} of ${found.artifacts.heartJudgements} judgements of heart sounds of the same days did.`,
       ...(model ? [`The package on ONNX Runtime (fp16 weights) differs from the training weights by at most ${model.largestDifference.toExponential(1)} in a held-out clip's probability.`] : []),
       'Threads add numbers in no fixed order, so a repeated run comes close but not to the bit, unless it runs on the same machine with as many threads.',
@@ -55,6 +58,21 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
       environment,
     },
   };
+}
+
+function frameHeadNotes({ framesAccuracy }: TrainingResults): string[] {
+  if (!framesAccuracy) return [];
+  return [
+    `Frame head: while training, a second head told the heart's state (S1, systole, S2, diastole) of each frame. After pre-training it was right in ${figure(framesAccuracy.value)} of ${framesAccuracy.frames} known frames of ${framesAccuracy.clips} held-out recordings.`,
+  ];
+}
+
+function soupNotes({ soup }: TrainingResults): string[] {
+  if (!soup || soup.members < 2) return [];
+  const line = ({ accuracy, macroF1, auroc }: typeof soup.single) => [accuracy, macroF1, auroc].map(figure).join(' / ');
+  return [
+    `Each fine-tuning was done ${soup.members} times by different draws and the weights were averaged (model soup). Out-of-fold accuracy / macro-F1 / AUROC: averaged weights ${line(soup.averaged)}, a single fine-tuning ${line(soup.single)} (mean of ${soup.members}).`,
+  ];
 }
 
 /** Each clip by the weights that judged it: those of its fold, else the final ones. */
