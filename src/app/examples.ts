@@ -22,6 +22,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'stethostream data check recordings/                               look before you train',
     'stethostream train --data recordings/ --run runs/first',
     'stethostream train --data pascal/ --preset article --image-size 128',
+    'stethostream train --data recordings/ --preset own --dataset yaseen --windows 12000',
   ],
   evaluate: [
     'stethostream evaluate recordings/ --no-floors',

@@ -77,13 +77,14 @@ program
     'Trains a ResNet-34 on heart sounds. Needs `npm run setup:tensorflow`.\n' +
       'heart: pre-training, cross-validation by subject, final model, calibration, model package with its card.\n' +
       'article: mel spectrograms as pictures, learning-rate finder, one-cycle, error rate; weights and report, no package.\n' +
+      'own: one data set’s own labels, whatever they are, cross-validated by subject; figures, floors and report, no package.\n' +
       'A run that was cut off goes on when the same command is given again.',
   )
-  .addOption(new Option('--preset <name>', 'recipe').choices(['heart', 'article']).default('heart'))
+  .addOption(new Option('--preset <name>', 'recipe').choices(['heart', 'article', 'own']).default('heart'))
   .option('--run <folder>', 'working folder: log, checkpoints, results, report (default: runs/<preset>)')
   .option('--seed <n>', 'seed of everything random (default: 1)')
-  .option('--batch-size <n>', 'windows or pictures per step (default: heart 16, article 4)')
-  .option('--checkpoint-every-steps <n>', 'steps between checkpoints (default: heart 100, article 50)')
+  .option('--batch-size <n>', 'windows or pictures per step (default: article 4, else 16)')
+  .option('--checkpoint-every-steps <n>', 'steps between checkpoints (default: article 50, else 100)')
   .option('--json', 'print the results as JSON at the end')
   .option('--output <folder>', 'heart: folder of the model package (default: models/<name>)')
   .option('--name <name>', 'heart: name of the model (default: heart-resnet34)')
@@ -91,8 +92,12 @@ program
   .option('--pretrain-windows <n>', 'heart: windows to pre-train on (default: 40000)')
   .option('--finetune-windows <n>', 'heart: windows to fine-tune on, per fold and at the end (default: 4000)')
   .option('--finetune-runs <n>', 'heart: fine-tunings whose weights are averaged, per fold and at the end (default: 3)')
-  .option('--folds <n>', 'heart: folds of the cross-validation (default: 4)')
-  .option('--dataset <name>', 'article: data set to train on (default: pascal-b, or the only one)')
+  .option('--folds <n>', 'heart, own: folds of the cross-validation (default: 4)')
+  .option('--dataset <name>', 'article, own: data set to train on (default: the only one; article: pascal-b)')
+  .option('--windows <n>', 'own: windows to train on in each fold (default: 24000)')
+  .option('--start <file>', 'own: safetensors file whose trunk to start from, e.g. a run’s weights (default: random weights)')
+  .option('--binary', 'own: only normal against all other labels')
+  .option('--fast-math', 'own: convolutions in bfloat16 where the processor has them')
   .option('--weights <file>', 'article: safetensors file of a torchvision or timm ResNet-34 to start from (default: random weights)')
   .option('--image-size <pixels>', 'article: side of the pictures (default: 512)')
   .addOption(new Option('--split <kind>', 'article: random leaks subjects, as the article did (default: subject)').choices(['subject', 'random']))

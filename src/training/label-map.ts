@@ -39,6 +39,20 @@ export const ARTIFACT = 8;
 export const ABNORMAL = MURMUR | EXTRASYSTOLE;
 export const HEART_SOUND = NORMAL | MURMUR | EXTRASYSTOLE;
 
+/** Names of a network's outputs, and what counts as normal and as abnormal among them. Bit i of a label set is labels[i]. */
+export interface Vocabulary {
+  labels: readonly string[];
+  normal: LabelSet;
+  abnormal: LabelSet;
+  /** A set is positive when it lies within `abnormal` and holds some of these. */
+  sign: LabelSet;
+  /** What ROC and (sensitivity + specificity) / 2 are about. */
+  contrast: string;
+}
+
+/** The heart model's. */
+export const HEART: Vocabulary = { labels: LABELS, normal: NORMAL, abnormal: ABNORMAL, sign: MURMUR, contrast: 'murmur or abnormal against normal' };
+
 const plain = new Map<string, LabelSet>([
   ['', 0],
   ['normal', NORMAL],
@@ -75,6 +89,6 @@ export function singleLabel(set: LabelSet): number {
 }
 
 /** Names in a set, joined by `/`. */
-export function labelSetName(set: LabelSet): string {
-  return LABELS.filter((_, index) => (set >> index) & 1).join('/') || 'unlabelled';
+export function labelSetName(set: LabelSet, labels: readonly string[] = LABELS): string {
+  return labels.filter((_, index) => (set >> index) & 1).join('/') || 'unlabelled';
 }

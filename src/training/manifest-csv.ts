@@ -23,10 +23,16 @@ export interface Recording {
   group: string;
 }
 
+/** Which labels may occur. */
+export interface LabelOptions {
+  /** Labels that the heart model doesn't know are let through (set 0) rather than refused. */
+  anyLabel?: boolean;
+}
+
 const columns = ['file', 'dataset', 'label', 'sublabel', 'subject', 'site'] as const;
 
 /** Reads and checks `folder`/manifest.csv. Throws TRAINING_MANIFEST_MISSING, TRAINING_MANIFEST_INVALID, TRAINING_LABEL_UNKNOWN. */
-export function readManifestCsv(folder: string): Recording[] {
+export function readManifestCsv(folder: string, options: LabelOptions = {}): Recording[] {
   const path = join(resolve(folder), 'manifest.csv');
   if (!existsSync(path) || !statSync(path).isFile()) {
     throw new StageError({
@@ -36,11 +42,11 @@ export function readManifestCsv(folder: string): Recording[] {
       remedy: `Name a folder that holds manifest.csv with the columns ${columns.join(',')}.`,
     });
   }
-  return parseManifest(readFileSync(path, 'utf8'), path, resolve(folder));
+  return parseManifest(readFileSync(path, 'utf8'), path, resolve(folder), options);
 }
 
 /** The same from text; `path` is for messages, `folder` is what `file` is relative to. */
-export function parseManifest(text: string, path: string, folder: string): Recording[] {
+export function parseManifest(text: string, path: string, folder: string, options: LabelOptions = {}): Recording[] {
   const rows = parseRows(text, path);
   const header = rows.shift() ?? [];
   const at = columns.map((name) => header.indexOf(name));
@@ -54,7 +60,7 @@ export function parseManifest(text: string, path: string, folder: string): Recor
     if (file === '') throw invalid(path, line, 'names no file');
     if (seen.has(file)) throw invalid(path, line, `names ${file} a second time`);
     seen.add(file);
-    return named(`${path}, line ${line}`, () => makeRecording({ file, dataset, label, sublabel, subject, site }, folder));
+    return named(`${path}, line ${line}`, () => makeRecording({ file, dataset, label, sublabel, subject, site }, folder, options));
   });
   if (recordings.length === 0) throw invalid(path, 1, 'lists no recording');
   return recordings;
@@ -69,9 +75,19 @@ function parseRows(text: string, path: string): string[][] {
 }
 
 /** What a row (or an adapter of src/training/datasets) says of a recording → the recording. Throws TRAINING_LABEL_UNKNOWN. */
-export function makeRecording(row: Omit<Recording, 'path' | 'set' | 'group'>, folder: string): Recording {
+export function makeRecording(row: Omit<Recording, 'path' | 'set' | 'group'>, folder: string, { anyLabel = false }: LabelOptions = {}): Recording {
   const { file, dataset, label, subject } = row;
-  return { ...row, path: join(folder, file), set: labelSet(dataset, label), group: groupOf(dataset, subject, file) };
+  return { ...row, path: join(folder, file), set: anyLabel ? knownSet(dataset, label) : labelSet(dataset, label), group: groupOf(dataset, subject, file) };
+}
+
+/** 0 for a label that the heart model doesn't know. */
+function knownSet(dataset: string, label: string): LabelSet {
+  try {
+    return labelSet(dataset, label);
+  } catch (error) {
+    if (error instanceof StageError) return 0;
+    throw error;
+  }
 }
 
 /** Puts where it happened before an error's message. */

@@ -3,10 +3,10 @@
  *
  * Classes of a data set are its distinct label sets (PhysioNet has {normal} and {murmur, extrasystole}); a clip's
  * probability of a class is the sum over its set. Labels that the data set has no class for stay as further, always
- * wrong, choices. Clips whose set overlaps another class (PASCAL A's extrahls: "not artifact") count nowhere but in n.
+ * wrong, choices. Labels are the heart model's unless another vocabulary is given. Clips whose set overlaps another class (PASCAL A's extrahls: "not artifact") count nowhere but in n.
  */
 import { bootstrapByGroup, type Interval } from './bootstrap.js';
-import { ABNORMAL, HEART_SOUND, LABELS, MURMUR, NORMAL, labelSetName, type LabelSet } from './label-map.js';
+import { HEART, labelSetName, type LabelSet, type Vocabulary } from './label-map.js';
 import * as metrics from './metrics.js';
 
 /** What a model said of one clip. */
@@ -22,6 +22,8 @@ export interface ClipPrediction {
   windows: number;
   /** Mean probability over the clip's windows, one per label. */
   probabilities: number[];
+  /** Threshold on P(not normal | heart sound) where the clip's fold has one of its own. */
+  abnormalThreshold?: number;
 }
 
 /** Figures of one class. */
@@ -85,10 +87,10 @@ export function datasetClasses(sets: readonly LabelSet[]): LabelSet[] {
 }
 
 /** @param abnormalThreshold the model's threshold on P(not normal | heart sound). */
-export function summariseDataset(predictions: readonly ClipPrediction[], abnormalThreshold: number, seed: number, resamples = 1000): DatasetSummary {
+export function summariseDataset(predictions: readonly ClipPrediction[], abnormalThreshold: number, seed: number, resamples = 1000, vocabulary = HEART): DatasetSummary {
   const labelled = predictions.filter((p) => p.set !== 0);
   const classes = datasetClasses(labelled.map((p) => p.set));
-  const items = labelled.map((p) => toItem(p, classes));
+  const items = labelled.map((p) => toItem(p, classes, vocabulary));
   const scored = items.filter((item) => item.actual >= 0);
   const binary = items.filter((item) => item.positive !== null);
   const hasBoth = binary.some((item) => item.positive) && binary.some((item) => !item.positive);
@@ -105,53 +107,57 @@ export function summariseDataset(predictions: readonly ClipPrediction[], abnorma
     macroF1: over(scored, (drawn) => metrics.macroF1(actual(drawn), choices(drawn), classes.map((_, i) => i))),
     auroc: hasBoth ? over(binary, (drawn) => metrics.auroc(positives(drawn), drawn.map((item) => item.ranking))) : null,
     macc: hasBoth
-      ? over(binary, (drawn) => metrics.meanSensitivitySpecificity(positives(drawn), drawn.map((item) => item.abnormal), abnormalThreshold))
+      ? over(binary, (drawn) => metrics.meanSensitivitySpecificity(positives(drawn), drawn.map((item) => item.abnormal - (item.prediction.abnormalThreshold ?? abnormalThreshold)), 0))
       : null,
     calibrationError: metrics.expectedCalibrationError(confidence, correct),
-    classes: classes.map((set, index) => classFigures(set, index, scored, over)),
-    confusion: confusion(scored, classes),
+    classes: classes.map((set, index) => classFigures(labelSetName(set, vocabulary.labels), index, scored, over)),
+    confusion: confusion(scored, classes, vocabulary),
     coverage: coverages.map((coverage) => ({ coverage, ...metrics.accuracyAtCoverage(confidence, correct, coverage) })),
   };
 }
 
 /** Labelled clips in terms of their classes; `names` are the classes, then the labels that the set has no class for. */
-export function judgedItems(predictions: readonly ClipPrediction[]): { classes: number; names: string[]; items: Item[] } {
+export function judgedItems(predictions: readonly ClipPrediction[], vocabulary = HEART): { classes: number; names: string[]; items: Item[] } {
   const labelled = predictions.filter((p) => p.set !== 0);
   const classes = datasetClasses(labelled.map((p) => p.set));
-  return { classes: classes.length, names: [...classes.map(labelSetName), ...uncovered(classes)], items: labelled.map((p) => toItem(p, classes)) };
+  return { classes: classes.length, names: [...names(classes, vocabulary), ...uncovered(classes, vocabulary)], items: labelled.map((p) => toItem(p, classes, vocabulary)) };
+}
+
+function names(classes: readonly LabelSet[], { labels }: Vocabulary): string[] {
+  return classes.map((set) => labelSetName(set, labels));
 }
 
 /** Labels that no class covers. */
-function uncovered(classes: readonly LabelSet[]): string[] {
+function uncovered(classes: readonly LabelSet[], { labels }: Vocabulary): string[] {
   const covered = classes.reduce((all, set) => all | set, 0);
-  return LABELS.filter((_, i) => (covered & (1 << i)) === 0);
+  return labels.filter((_, i) => (covered & (1 << i)) === 0);
 }
 
 /** P(not normal | heart sound) of probabilities in label order. */
-export function abnormalProbability(probabilities: ArrayLike<number>): number {
-  const heart = massOf(probabilities, HEART_SOUND);
-  return heart > 0 ? massOf(probabilities, ABNORMAL) / heart : 0;
+export function abnormalProbability(probabilities: ArrayLike<number>, { normal, abnormal } = HEART): number {
+  const heart = massOf(probabilities, normal | abnormal);
+  return heart > 0 ? massOf(probabilities, abnormal) / heart : 0;
 }
 
 /** Sum of the probabilities in a set. */
 export function massOf(probabilities: ArrayLike<number>, set: LabelSet): number {
   let mass = 0;
-  for (let i = 0; i < LABELS.length; i++) if ((set >> i) & 1) mass += probabilities[i] ?? 0;
+  for (let i = 0; i < probabilities.length; i++) if ((set >> i) & 1) mass += probabilities[i] ?? 0;
   return mass;
 }
 
 /** True for murmur or abnormal, false for normal, null for everything else. */
-export function isPositive(set: LabelSet): boolean | null {
-  if (set === NORMAL) return false;
-  return (set & MURMUR) !== 0 && (set & ABNORMAL) === set ? true : null;
+export function isPositive(set: LabelSet, { normal, abnormal, sign } = HEART): boolean | null {
+  if (set === normal) return false;
+  return (set & sign) !== 0 && (set & abnormal) === set ? true : null;
 }
 
-function toItem(p: ClipPrediction, classes: readonly LabelSet[]): Item {
+function toItem(p: ClipPrediction, classes: readonly LabelSet[], vocabulary: Vocabulary): Item {
   const covered = classes.reduce((all, set) => all | set, 0);
-  const others = LABELS.map((_, i) => 1 << i).filter((bit) => (covered & bit) === 0);
+  const others = vocabulary.labels.map((_, i) => 1 << i).filter((bit) => (covered & bit) === 0);
   const masses = [...classes, ...others].map((set) => massOf(p.probabilities, set));
-  const positiveSet = classes.find((set) => isPositive(set) === true) ?? MURMUR;
-  const positiveMass = massOf(p.probabilities, positiveSet);
+  const positiveSet = classes.filter((set) => isPositive(set, vocabulary) === true).reduce((all, set) => all | set, 0);
+  const positiveMass = massOf(p.probabilities, positiveSet || vocabulary.sign);
   const choice = metrics.argMax(masses);
   return {
     prediction: p,
@@ -160,15 +166,15 @@ function toItem(p: ClipPrediction, classes: readonly LabelSet[]): Item {
     confidence: masses[choice] ?? 0,
     classes: masses.slice(0, classes.length),
     group: p.group,
-    positive: isPositive(p.set),
-    ranking: positiveMass / (positiveMass + massOf(p.probabilities, NORMAL) + 1e-12),
-    abnormal: abnormalProbability(p.probabilities),
+    positive: isPositive(p.set, vocabulary),
+    ranking: positiveMass / (positiveMass + massOf(p.probabilities, vocabulary.normal) + 1e-12),
+    abnormal: abnormalProbability(p.probabilities, vocabulary),
   };
 }
 
-function classFigures(set: LabelSet, index: number, scored: readonly Item[], over: (from: readonly Item[], statistic: (drawn: Item[]) => number) => Interval): ClassFigures {
+function classFigures(name: string, index: number, scored: readonly Item[], over: (from: readonly Item[], statistic: (drawn: Item[]) => number) => Interval): ClassFigures {
   return {
-    name: labelSetName(set),
+    name,
     clips: scored.filter((item) => item.actual === index).length,
     recall: over(scored, (drawn) => metrics.recall(actual(drawn), choices(drawn), index)),
     precision: over(scored, (drawn) => metrics.recall(choices(drawn), actual(drawn), index)),
@@ -177,11 +183,11 @@ function classFigures(set: LabelSet, index: number, scored: readonly Item[], ove
   };
 }
 
-function confusion(scored: readonly Item[], classes: readonly LabelSet[]): DatasetSummary['confusion'] {
-  const others = uncovered(classes);
-  const names = classes.map(labelSetName);
+function confusion(scored: readonly Item[], classes: readonly LabelSet[], vocabulary: Vocabulary): DatasetSummary['confusion'] {
+  const others = uncovered(classes, vocabulary);
+  const own = names(classes, vocabulary);
   const counts = metrics.confusionMatrix(actual(scored), choices(scored), classes.length + others.length);
-  return { actual: names, predicted: [...names, ...others], counts: counts.slice(0, classes.length) };
+  return { actual: own, predicted: [...own, ...others], counts: counts.slice(0, classes.length) };
 }
 
 function actual(items: readonly Item[]): number[] {

@@ -1,27 +1,31 @@
-/** `stethostream train`: options, progress and the closing lines; the work is src/training/train.ts and src/training/article. */
+/** `stethostream train`: options, progress and the closing lines; the work is src/training/train.ts, src/training/article and src/training/own. */
 import { StageError } from '../../common/stage-error.js';
 import type { ArticleOptions } from '../../training/article/options.js';
+import type { OwnOptions } from '../../training/own/options.js';
 import type { TrainingProgress } from '../../training/run-log.js';
 import type { TrainOptions } from '../../training/train.js';
 import { ProgressBars } from '../progress.js';
 
-/** Flags that only one preset knows. */
-const ONLY = {
+/** Flags that not every preset knows. */
+const OWN_FLAGS = {
   heart: ['output', 'name', 'modelVersion', 'pretrainWindows', 'finetuneWindows', 'finetuneRuns', 'folds'],
   article: ['dataset', 'weights', 'imageSize', 'split', 'validationShare', 'epochs', 'unfreezeEpochs', 'earlyStopping', 'freeze', 'learningRate', 'finderSteps', 'weightDecay', 'dropout'],
+  own: ['dataset', 'folds', 'windows', 'start', 'binary', 'fastMath'],
 } as const;
+
+type Preset = keyof typeof OWN_FLAGS;
 
 type Flags = Readonly<Record<string, unknown>>;
 
 export async function train(flags: Flags): Promise<void> {
-  const preset = flags['preset'] === 'article' ? 'article' : 'heart';
-  refuse(flags, preset, ONLY[preset === 'article' ? 'heart' : 'article']);
+  const preset = (flags['preset'] ?? 'heart') as Preset;
+  refuse(flags, preset);
   const bars = new ProgressBars();
   const hooks = {
     onLine: (line: string) => bars.line(line),
     onProgress: ({ phase, done, total, loss }: TrainingProgress) => bars.show(phase, done, total, loss === undefined ? '' : `loss ${loss.toFixed(3)}`),
   };
-  const print = preset === 'article' ? await trainArticle(flags, hooks).finally(() => bars.end()) : await trainHeart(flags, hooks).finally(() => bars.end());
+  const print = await { heart: trainHeart, article: trainArticle, own: trainOwn }[preset](flags, hooks).finally(() => bars.end());
   process.stdout.write(flags['json'] === true ? `${JSON.stringify(print.json)}\n` : print.text);
 }
 
@@ -47,6 +51,24 @@ async function trainArticle(flags: Flags, hooks: Hooks): Promise<Printed> {
   return {
     text: `Error rate ${(100 * results.errorRate).toFixed(1)} %. Weights: ${weights}\nReport: ${report.html}\n${NO_PACKAGE}\n`,
     json: { weights, report: report.html, results, skipped },
+  };
+}
+
+async function trainOwn(flags: Flags, hooks: Hooks): Promise<Printed> {
+  const { runOwn } = await import('../../training/own/run.js');
+  const { ownTable } = await import('../../training/own/results.js');
+  const { results, report, skipped } = await runOwn(ownOptions(flags), hooks);
+  return { text: `${ownTable(results)}\n\nReport: ${report.html}\n`, json: { report: report.html, results, skipped } };
+}
+
+function ownOptions(flags: Flags): OwnOptions {
+  return {
+    data: String(flags['data']),
+    ...texts(flags, ['run', 'dataset', 'start']),
+    ...numbers(flags, ['seed', 'folds', 'windows', 'batchSize', 'checkpointEverySteps']),
+    binary: flags['binary'] === true,
+    fastMath: flags['fastMath'] === true,
+    command: commandLine(),
   };
 }
 
@@ -85,9 +107,10 @@ function numbers<K extends string>(flags: Flags, names: readonly K[]): Partial<R
   return Object.fromEntries(given.map((name) => [name, Number(flags[name])])) as Partial<Record<K, number>>;
 }
 
-/** A flag of the other preset would be ignored silently. */
-function refuse(flags: Flags, preset: string, foreign: readonly string[]): void {
-  const given = foreign.filter((name) => flags[name] !== undefined);
+/** A flag of another preset would be ignored silently. */
+function refuse(flags: Flags, preset: Preset): void {
+  const known: readonly string[] = OWN_FLAGS[preset];
+  const given = Object.values(OWN_FLAGS).flat().filter((name, i, all) => all.indexOf(name) === i && !known.includes(name) && flags[name] !== undefined);
   if (given.length > 0) throw usage(`${given.map(flag).join(', ')} ${given.length > 1 ? 'mean' : 'means'} nothing to the preset ${preset}`);
 }
 

@@ -330,7 +330,7 @@ async function judge(job: Job, { split: divided, start, finder, epochs, curves, 
   return {
     preset: 'article',
     dataset: recordings[0]?.dataset ?? '',
-    classes: classes.map(labelSetName),
+    classes: classes.map((set) => labelSetName(set)),
     split: { kind: settings.split, training: split.training.length, validation: split.validation.length, sharedSubjects: divided.sharedSubjects, validationSubjects: divided.validationSubjects },
     start,
     frozen: settings.freeze,

@@ -1,5 +1,5 @@
 /** What opening a folder of recordings gives, whatever form it is in. */
-import type { Recording } from '../manifest-csv.js';
+import type { LabelOptions, Recording } from '../manifest-csv.js';
 
 /** Forms that are known. */
 export type DatasetKind = 'manifest' | 'pascal' | 'physionet' | 'circor' | 'yaseen' | 'bmdhs' | 'class-folders' | 'collection';
@@ -21,4 +21,4 @@ export interface OpenedDataset {
 }
 
 /** Reads one form; undefined when the folder is not in it. */
-export type Adapter = (folder: string) => Omit<OpenedDataset, 'folder'> | undefined;
+export type Adapter = (folder: string, options: LabelOptions) => Omit<OpenedDataset, 'folder'> | undefined;

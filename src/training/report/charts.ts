@@ -65,9 +65,9 @@ export function finderChart(finder: NonNullable<ReportData['finder']>): string {
   });
 }
 
-/** ROC of each class against all others, and of murmur or abnormal against normal where both occur. */
+/** ROC of each class against all others, and of abnormal against normal where both occur. */
 export function rocChart(part: ReportPart): string {
-  const { items, names, classes } = judgedItems(part.predictions);
+  const { items, names, classes } = judgedItems(part.predictions, part.vocabulary);
   const scored = items.filter((item) => item.actual >= 0);
   const curves = Array.from({ length: classes }, (_, k) => ({
     name: `${names[k] ?? ''} against the rest`,
@@ -75,7 +75,7 @@ export function rocChart(part: ReportPart): string {
     scores: scored.map((item) => item.classes[k] ?? 0),
   }));
   const binary = items.filter((item) => item.positive !== null);
-  const pair = { name: 'murmur or abnormal against normal', positive: binary.map((item) => item.positive === true), scores: binary.map((item) => item.ranking) };
+  const pair = { name: part.vocabulary.contrast, positive: binary.map((item) => item.positive === true), scores: binary.map((item) => item.ranking) };
   const drawn = [...(classes === 2 ? [] : curves), pair].filter(({ positive }) => positive.includes(true) && positive.includes(false));
   return lineChart({
     title: 'ROC',
@@ -95,7 +95,7 @@ export function rocChart(part: ReportPart): string {
 
 /** Confidence against accuracy; the larger a mark, the more clips. */
 export function calibrationChart(part: ReportPart): string {
-  const { items } = judgedItems(part.predictions);
+  const { items } = judgedItems(part.predictions, part.vocabulary);
   const scored = items.filter((item) => item.actual >= 0);
   const bins = calibrationBins(scored.map((item) => item.confidence), scored.map((item) => item.actual === item.choice)).filter((bin) => bin.count > 0);
   const largest = Math.max(1, ...bins.map((bin) => bin.count));
@@ -119,7 +119,7 @@ export function calibrationChart(part: ReportPart): string {
 
 /** Accuracy among the most confident part of the clips. */
 export function coverageChart(part: ReportPart): string {
-  const { items } = judgedItems(part.predictions);
+  const { items } = judgedItems(part.predictions, part.vocabulary);
   const scored = items.filter((item) => item.actual >= 0);
   const confidence = scored.map((item) => item.confidence);
   const correct = scored.map((item) => item.actual === item.choice);

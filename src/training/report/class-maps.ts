@@ -2,7 +2,8 @@
  * Class-activation maps of whole clips, by the weights that judged them: where in the spectrogram the network found what
  * speaks for a label. For a network that ends in average pooling and one linear layer they are Grad-CAM's, up to scale.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { offlineWindows, type FeatureParams } from '../../features/index.js';
 import type { ResNetSpec } from '../../inference/resnet34.js';
 import { readSafetensors } from '../../inference/safetensors.js';
@@ -28,6 +29,20 @@ export interface MapPlan {
   imageSize?: number;
   /** For people: what one cell of the last feature map covers. */
   cell: string;
+}
+
+/** One judge per fold that the run's division.json lists. @param weights of a phase, e.g. `fold-1`. */
+export function foldJudges(folder: string, weights: (phase: string) => string): Judge[] {
+  const division = join(folder, 'division.json');
+  const { folds } = existsSync(division) ? (JSON.parse(readFileSync(division, 'utf8')) as { folds: string[][] }) : { folds: [] };
+  return folds.map((files, i) => ({ weights: weights(`fold-${i + 1}`), files: new Set(files) }));
+}
+
+/** What a cell of the last feature map covers of a sliding window, in words. */
+export function mapCell(spec: ResNetSpec, { mel, windowFrames }: FeatureParams): string {
+  const shrink = 4 * 2 ** (spec.widths.length - 1);
+  const seconds = (windowFrames * mel.hopLength) / mel.sampleRateHz / Math.ceil(windowFrames / shrink);
+  return `${seconds.toFixed(1)} s and ${Math.round(mel.nMels / Math.ceil(mel.nMels / shrink))} of ${mel.nMels} bands (smoother in time here, since overlapping windows are averaged)`;
 }
 
 /** Maps of a clip by the name of the label, each nMels × frames, highest band first, like its picture. */

@@ -42,7 +42,7 @@ export function readEnvironment(runFolder: string, command: string): RunEnvironm
 
 /** Where a run left no note of its command: what its options amount to, as far as they are plain. */
 export function likelyCommand(runFolder: string, identity: Readonly<Record<string, unknown>>): string {
-  return `stethostream train --preset ${identity['preset'] === 'article' ? 'article' : 'heart'} --data ${String(identity['data'])} --run ${runFolder} --seed ${String(identity['seed'])}`;
+  return `stethostream train --preset ${String(identity['preset'] ?? 'heart')} --data ${String(identity['data'])} --run ${runFolder} --seed ${String(identity['seed'])}`;
 }
 
 function environmentNow(command: string): RunEnvironment {

@@ -9,7 +9,7 @@ import { figure } from '../format.js';
 import { LABELS } from '../label-map.js';
 import type { HeartRecipe } from '../recipe.js';
 import type { TrainingResults } from '../results.js';
-import type { MapPlan } from './class-maps.js';
+import { foldJudges, mapCell, type MapPlan } from './class-maps.js';
 import { likelyCommand, readEnvironment } from './environment.js';
 import { reportPart, type ReportData, type ReportPart } from './report-data.js';
 
@@ -77,18 +77,13 @@ function soupNotes({ soup }: TrainingResults): string[] {
 
 /** Each clip by the weights that judged it: those of its fold, else the final ones. */
 export function heartMaps(folder: string, identity: Record<string, unknown>): MapPlan {
-  const division = join(folder, 'division.json');
-  const { folds } = existsSync(division) ? (JSON.parse(readFileSync(division, 'utf8')) as { folds: string[][] }) : { folds: [] };
   const weights = (phase: string) => join(folder, phase, 'weights.safetensors');
   const spec = identity['spec'] as ResNetSpec;
-  const { mel, windowFrames } = identity['features'] as FeatureParams;
-  const shrink = 4 * 2 ** (spec.widths.length - 1);
-  const seconds = (windowFrames * mel.hopLength) / mel.sampleRateHz / Math.ceil(windowFrames / shrink);
   return {
-    judges: [...folds.map((files, i) => ({ weights: weights(`fold-${i + 1}`), files: new Set(files) })), { weights: weights('final') }],
+    judges: [...foldJudges(folder, weights), { weights: weights('final') }],
     spec,
     labels: LABELS,
-    cell: `${seconds.toFixed(1)} s and ${Math.round(mel.nMels / Math.ceil(mel.nMels / shrink))} of ${mel.nMels} bands (smoother in time here, since overlapping windows are averaged)`,
+    cell: mapCell(spec, identity['features'] as FeatureParams),
   };
 }
 

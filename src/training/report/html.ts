@@ -52,7 +52,7 @@ function partSection(part: ReportPart, media: ReadonlyMap<string, ClipMedia>, ma
   ].join('\n');
 }
 
-function headline({ summary, floors }: ReportPart): string {
+function headline({ summary, floors, vocabulary }: ReportPart): string {
   const card = (name: string, value: Interval | null, floor: Interval | null | undefined) =>
     value === null || !Number.isFinite(value.value ?? NaN)
       ? ''
@@ -61,7 +61,7 @@ function headline({ summary, floors }: ReportPart): string {
   return `<div class="cards">${[
     card('accuracy', summary.accuracy, floor?.accuracy),
     card('macro-F1', summary.macroF1, floor?.macroF1),
-    card('AUROC, murmur or abnormal against normal', summary.auroc, floor?.auroc),
+    card(`AUROC, ${vocabulary.contrast}`, summary.auroc, floor?.auroc),
     card('(sensitivity + specificity) / 2', summary.macc, null),
   ].join('')}</div>`;
 }

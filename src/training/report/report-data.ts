@@ -2,6 +2,7 @@
 import type { CurvePoint } from '../fit.js';
 import type { FinderPoint } from '../engine/schedule.js';
 import type { FloorName } from '../floors.js';
+import { HEART, type Vocabulary } from '../label-map.js';
 import { judgedItems, massOf, summariseDataset, type ClipPrediction, type DatasetSummary, type Item } from '../summary.js';
 import type { RunEnvironment } from './environment.js';
 
@@ -40,6 +41,8 @@ export interface ReportPart {
   /** Some clips in the order of a seed, rightly or wrongly judged: "results on a batch". */
   samples: ClipLoss[];
   predictions: ClipPrediction[];
+  /** Of the predictions and label sets. */
+  vocabulary: Vocabulary;
 }
 
 export interface EpochFigures {
@@ -106,6 +109,8 @@ export interface PartOptions {
   /** Already computed, where there is one. */
   summary?: DatasetSummary;
   bySite?: Record<string, DatasetSummary>;
+  /** Default: the heart model's. */
+  vocabulary?: Vocabulary;
 }
 
 const TOP = 12;
@@ -113,8 +118,8 @@ const RIGHT_PER_CLASS = 2;
 
 /** All that a report says of one set of predictions. */
 export function reportPart(predictions: readonly ClipPrediction[], options: PartOptions): ReportPart {
-  const { name, title, note, floors, others = {}, abnormalThreshold, seed } = options;
-  const { names, items } = judgedItems(predictions);
+  const { name, title, note, floors, others = {}, abnormalThreshold, seed, vocabulary = HEART } = options;
+  const { names, items } = judgedItems(predictions, vocabulary);
   const scored = items.filter((item) => item.actual >= 0);
   const losses = scored.map((item) => clipLoss(item, names)).sort((a, b) => b.loss - a.loss);
   return {
@@ -123,14 +128,15 @@ export function reportPart(predictions: readonly ClipPrediction[], options: Part
     note,
     floors,
     others,
-    summary: options.summary ?? summariseDataset(predictions, abnormalThreshold, seed),
-    bySite: options.bySite ?? siteSummaries(predictions, abnormalThreshold, seed),
+    summary: options.summary ?? summariseDataset(predictions, abnormalThreshold, seed, undefined, vocabulary),
+    bySite: options.bySite ?? siteSummaries(predictions, abnormalThreshold, seed, vocabulary),
     confused: mostConfused(scored, names),
     subjects: subjectFigures(losses),
     topLosses: losses.slice(0, TOP),
     rightCalls: names.flatMap((name) => evenly(losses.filter(({ actual, called }) => actual === name && called === name), RIGHT_PER_CLASS)),
     samples: evenly([...losses].sort((a, b) => (a.file < b.file ? -1 : 1)), TOP),
     predictions: [...predictions],
+    vocabulary,
   };
 }
 
@@ -138,11 +144,11 @@ export function reportPart(predictions: readonly ClipPrediction[], options: Part
 export const MIN_SITE_CLIPS = 10;
 
 /** Figures per site, where there are several with enough clips. */
-function siteSummaries(predictions: readonly ClipPrediction[], abnormalThreshold: number, seed: number): Record<string, DatasetSummary> {
+export function siteSummaries(predictions: readonly ClipPrediction[], abnormalThreshold: number, seed: number, vocabulary = HEART): Record<string, DatasetSummary> {
   const at = (site: string) => predictions.filter((p) => p.site === site && p.set !== 0);
   const sites = [...new Set(predictions.map((p) => p.site))].filter((site) => site !== '' && at(site).length >= MIN_SITE_CLIPS).sort();
   if (sites.length < 2) return {};
-  return Object.fromEntries(sites.map((site) => [site, summariseDataset(at(site), abnormalThreshold, seed)]));
+  return Object.fromEntries(sites.map((site) => [site, summariseDataset(at(site), abnormalThreshold, seed, undefined, vocabulary)]));
 }
 
 function clipLoss(item: Item, names: readonly string[]): ClipLoss {

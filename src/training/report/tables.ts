@@ -20,7 +20,7 @@ export function figuresTable(part: ReportPart): string {
   const sites = Object.entries(part.bySite).map(([name, summary]) => [`site ${name}`, summary] as const);
   const rows: (readonly [string, DatasetSummary])[] = [['all', part.summary], ...Object.entries(part.others), ...floors, ...sites];
   return table(
-    ['', 'clips', 'subjects', 'accuracy', 'balanced accuracy', 'macro-F1', 'AUROC murmur or abnormal / normal', '(sens. + spec.) / 2'],
+    ['', 'clips', 'subjects', 'accuracy', 'balanced accuracy', 'macro-F1', `AUROC, ${part.vocabulary.contrast}`, '(sens. + spec.) / 2'],
     rows.map(([name, s]) => [name, s.n, s.subjects, interval(s.accuracy), interval(s.balancedAccuracy), interval(s.macroF1), interval(s.auroc), interval(s.macc)]),
     'figures whole',
   );

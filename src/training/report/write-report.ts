@@ -11,6 +11,7 @@ import { classMaps, type MapPlan } from './class-maps.js';
 import { clipMedia, type ClipMedia } from './clip-media.js';
 import { heartMaps, heartReport } from './heart-report.js';
 import { reportHtml } from './html.js';
+import { ownMaps, ownReport } from './own-report.js';
 import type { ClipLoss, ReportData } from './report-data.js';
 
 export interface WrittenReport {
@@ -18,6 +19,18 @@ export interface WrittenReport {
   json: string;
   data: ReportData;
 }
+
+interface PresetReport {
+  report: (folder: string, identity: Record<string, unknown>, results: unknown, command: string) => ReportData;
+  maps: (folder: string, identity: Record<string, unknown>, results: unknown) => MapPlan;
+}
+
+/** By the preset that run.json names; the recipe `heart` names none. */
+const PRESETS: Readonly<Record<string, PresetReport> & { heart: PresetReport }> = {
+  heart: { report: heartReport, maps: heartMaps },
+  article: { report: articleReport, maps: articleMaps },
+  own: { report: ownReport, maps: ownMaps },
+};
 
 /** Largest losses with picture and sound in one report: each takes about 130 kB. */
 const MAX_MEDIA = 12;
@@ -30,8 +43,9 @@ const MAX_MEDIA = 12;
 export async function writeReport(runFolder: string, { command = '' }: { command?: string } = {}): Promise<WrittenReport> {
   const folder = resolve(runFolder);
   const [identity, results] = ['run.json', 'results.json'].map((name) => readJson(folder, name)) as [Record<string, unknown>, unknown];
-  const data = identity['preset'] === 'article' ? articleReport(folder, identity, results, command) : heartReport(folder, identity, results, command);
-  const plan = identity['preset'] === 'article' ? articleMaps(folder, identity, results) : heartMaps(folder, identity);
+  const preset = PRESETS[String(identity['preset'])] ?? PRESETS.heart;
+  const data = preset.report(folder, identity, results, command);
+  const plan = preset.maps(folder, identity, results);
   const html = reportHtml(data, await mediaOf(data, plan), plan.cell);
   writeAtomically(join(folder, 'report.html'), html);
   writeAtomically(join(folder, 'report.json'), JSON.stringify(data, null, 1));
@@ -54,7 +68,7 @@ async function mediaOf(data: ReportData, plan: MapPlan): Promise<Map<string, Cli
   const wanted = shownClips(data);
   const params = data.again.features as FeatureParams;
   try {
-    const listed = openDataset(data.again.data).recordings.filter((r) => wanted.has(r.file));
+    const listed = openDataset(data.again.data, { anyLabel: true }).recordings.filter((r) => wanted.has(r.file));
     const { recordings } = await loadAudio(listed, params);
     const maps = await classMaps(recordings, params, plan);
     return new Map(

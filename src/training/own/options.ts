@@ -1,0 +1,86 @@
+/** Options of `stethostream train --preset own`, and their defaults. */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { StageError } from '../../common/stage-error.js';
+import { heartFeatures, type FeatureParams } from '../../features/index.js';
+import type { ResNetSpec } from '../../inference/resnet34.js';
+import type { StageRecipe } from '../recipe.js';
+import { OWN_RECIPE } from './recipe.js';
+
+export interface OwnOptions {
+  /** Folder of recordings in any form that openDataset knows; labels may have any name. */
+  data: string;
+  /** Data set to train on. Default: the only one. */
+  dataset?: string;
+  /** Working folder: log, checkpoints, results, weights of each fold, report. Default `runs/own`. */
+  run?: string;
+  /** Default 1. */
+  seed?: number;
+  /** Folds of the cross-validation by subject. Default 4. */
+  folds?: number;
+  /** Windows to train on in each fold. Default 24000. */
+  windows?: number;
+  /** Windows per step. Default 16. */
+  batchSize?: number;
+  /** Only normal (`normal` or `N`) against all other labels together. Default false. */
+  binary?: boolean;
+  /** Safetensors file with torchvision's names whose trunk training starts from, e.g. a run's weights. Default: random weights. */
+  start?: string;
+  /** Convolutions in bfloat16 where the processor has them. Default false. */
+  fastMath?: boolean;
+  /** Steps between checkpoints. Default 100. */
+  checkpointEverySteps?: number;
+  /** The command line, for the report. */
+  command?: string;
+  /** Other features, a smaller network or another recipe: for tests and experiments. */
+  features?: FeatureParams;
+  network?: Partial<Omit<ResNetSpec, 'labels'>>;
+  recipe?: StageRecipe;
+}
+
+/** With every default filled in; windows and batch size are in the recipe. */
+export interface OwnSettings extends Required<Omit<OwnOptions, 'dataset' | 'start' | 'windows' | 'batchSize'>> {
+  dataset: string | null;
+  start: string | null;
+}
+
+/** Throws TRAINING_OPTION_INVALID, TRAINING_WEIGHTS_MISSING. */
+export function ownSettings(options: OwnOptions): OwnSettings {
+  const recipe = options.recipe ?? OWN_RECIPE;
+  const start = options.start === undefined ? null : resolve(options.start);
+  if (start !== null && !existsSync(start)) throw missingStart(start);
+  return {
+    data: resolve(options.data),
+    dataset: options.dataset ?? null,
+    run: resolve(options.run ?? join('runs', 'own')),
+    seed: whole('seed', options.seed ?? 1, 0),
+    folds: whole('folds', options.folds ?? 4, 2),
+    binary: options.binary ?? false,
+    start,
+    fastMath: options.fastMath ?? false,
+    checkpointEverySteps: whole('checkpointEverySteps', options.checkpointEverySteps ?? 100, 1),
+    command: options.command ?? `stethostream train --preset own --data ${options.data}`,
+    features: options.features ?? heartFeatures,
+    network: options.network ?? {},
+    recipe: { ...recipe, windows: whole('windows', options.windows ?? recipe.windows, 1), batchSize: whole('batchSize', options.batchSize ?? recipe.batchSize, 1) },
+  };
+}
+
+function whole(name: string, value: number, least: number): number {
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new StageError({
+    code: 'TRAINING_OPTION_INVALID',
+    stage: 'training',
+    message: `${name} is ${value}, it must be a whole number of at least ${least}`,
+    remedy: 'See `stethostream train --help`.',
+  });
+}
+
+function missingStart(path: string): StageError {
+  return new StageError({
+    code: 'TRAINING_WEIGHTS_MISSING',
+    stage: 'training',
+    message: `${path} does not exist`,
+    remedy: 'Name the weights.safetensors of a run or of a torchvision ResNet-34, or leave --start out to start from random weights.',
+  });
+}

@@ -1,0 +1,194 @@
+/**
+ * `stethostream train --preset own`: a classifier of one data set's own labels, cross-validated by subject. For
+ * experiments: it leaves figures, each fold's weights and a report, no model package. A fold whose result is on disk is
+ * not repeated, so that a killed run goes on where it was.
+ */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { StageError } from '../../common/stage-error.js';
+import { windowSpanSamples } from '../../features/index.js';
+import { resnet34, type ResNetSpec } from '../../inference/resnet34.js';
+import { writeSafetensors } from '../../inference/safetensors.js';
+import type { StateDict } from '../../inference/state-dict.js';
+import { readStartWeights } from '../article/start-weights.js';
+import { loadAudio, type LoadedAudio, type LoadedRecording } from '../audio-cache.js';
+import { clipLogits } from '../clip-logits.js';
+import { openDataset } from '../datasets/open-dataset.js';
+import { fastMathSupported } from '../engine/fast-math.js';
+import { oneCycle } from '../engine/schedule.js';
+import { discardCheckpoint, runStage } from '../fit.js';
+import { openLearner, requireEngine, type OpenLearner } from '../learner.js';
+import type { Recording } from '../manifest-csv.js';
+import { spreadLengths } from '../recipe.js';
+import { noteEnvironment } from '../report/environment.js';
+import { writeReport } from '../report/write-report.js';
+import { claimRun } from '../run-identity.js';
+import { RunLog, writeAtomically, type TrainingProgress } from '../run-log.js';
+import { WindowSampler } from '../sampler.js';
+import { windowFeaturiser } from '../window-featuriser.js';
+import { divideOwn, type OwnFold } from './division.js';
+import { ownLabels, withOwnSets, type OwnLabels } from './labels.js';
+import { ownSettings, type OwnOptions, type OwnSettings } from './options.js';
+import { collectOwn, type OwnFoldResult, type OwnResults } from './results.js';
+
+export interface OwnHooks {
+  /** A line for the log. */
+  onLine?: (line: string) => void;
+  onProgress?: (progress: TrainingProgress) => void;
+}
+
+export interface OwnResult {
+  results: OwnResults;
+  report: { html: string; json: string };
+  skipped: LoadedAudio['skipped'];
+  runFolder: string;
+}
+
+/** Throws StageErrors (stage `training`; docs/errors.md). */
+export async function runOwn(options: OwnOptions, hooks: OwnHooks = {}): Promise<OwnResult> {
+  const settings = ownSettings(options);
+  const log = new RunLog({ folder: settings.run, ...hooks });
+  requireEngine();
+  const { command, run, checkpointEverySteps: _, ...identity } = settings;
+  claimRun(run, { preset: 'own', ...identity }, log);
+  noteEnvironment(run, command);
+  const { dataset, listed } = list(settings, log);
+  const labels = ownLabels(listed, dataset, settings.binary);
+  // Said before an hour of decoding; the recordings that can't be read may change it.
+  divideOwn(withOwnSets(listed, labels.vocabulary), labels.vocabulary, settings);
+  const spec = resnet34(labels.vocabulary.labels.length, settings.network);
+  const start = await startFrom(settings, spec);
+  const loaded = await load(listed, settings, log);
+  const recordings = withOwnSets(loaded.recordings, labels.vocabulary);
+  const folds = divideOwn(recordings, labels.vocabulary, settings);
+  describe(recordings, folds, labels, start.text, settings, log);
+  const job: Job = { settings, log, spec, labels, recordings, start: start.state };
+  const results: OwnFoldResult[] = [];
+  for (const [i, fold] of folds.entries()) results.push(await runFold(job, fold, i + 1));
+  log.line('results: bootstrap intervals and floors');
+  const precision = settings.fastMath && fastMathSupported() ? 'bfloat16' : 'float32';
+  const found = collectOwn({ recordings, labels, folds, results, start: start.text, precision, params: settings.features, seed: settings.seed });
+  writeAtomically(join(run, 'results.json'), JSON.stringify(found, null, 1));
+  const report = await writeReport(run, { command });
+  log.line(`done: accuracy ${found.summary.accuracy.value.toFixed(3)}; report ${report.html}`);
+  return { results: found, report: { html: report.html, json: report.json }, skipped: loaded.skipped, runFolder: run };
+}
+
+interface Job {
+  settings: OwnSettings;
+  log: RunLog;
+  spec: ResNetSpec;
+  labels: OwnLabels;
+  recordings: LoadedRecording[];
+  start: StateDict | undefined;
+}
+
+/** Labelled recordings of the chosen data set. Throws TRAINING_DATASET_MISSING, naming those that are there. */
+function list(settings: OwnSettings, log: RunLog): { dataset: string; listed: Recording[] } {
+  const { recordings, problems } = openDataset(settings.data, { anyLabel: true });
+  const labelled = recordings.filter((r) => r.label !== '');
+  const names = [...new Set(labelled.map((r) => r.dataset))];
+  const dataset = settings.dataset ?? (names.length === 1 ? names[0] : undefined);
+  if (dataset === undefined || !names.includes(dataset)) {
+    throw new StageError({
+      code: 'TRAINING_DATASET_MISSING',
+      stage: 'training',
+      message: `${settings.data} holds labelled recordings of ${names.join(', ') || 'no data set'}${settings.dataset === null ? '' : `, not of ${settings.dataset}`}`,
+      remedy: names.length > 0 ? 'Choose one of them with --dataset.' : 'Give the recordings labels.',
+    });
+  }
+  for (const { file, message } of problems) log.line(`${file}: ${message}`);
+  return { dataset, listed: labelled.filter((r) => r.dataset === dataset) };
+}
+
+async function load(listed: readonly Recording[], settings: OwnSettings, log: RunLog): Promise<LoadedAudio> {
+  const clock = log.phase('audio', listed.length, 'clips');
+  const loaded = await loadAudio(listed, settings.features, {
+    onProgress: (done) => clock.update(done),
+    onSkip: ({ file, code, reason }) => log.line(`skipped ${file}: ${code}: ${reason}`),
+  });
+  log.line(`audio: ${loaded.recordings.length} recordings, ${loaded.skipped.length} skipped`);
+  return loaded;
+}
+
+/** The trunk to start from, without a head. */
+async function startFrom({ start }: OwnSettings, spec: ResNetSpec): Promise<{ state: StateDict | undefined; text: string }> {
+  if (start === null) return { state: undefined, text: 'random weights' };
+  const { state, taken, all } = await readStartWeights(start, spec);
+  return { state, text: `${start} (${((100 * taken) / all).toFixed(0)} % of the network's values; a fresh head)` };
+}
+
+function describe(recordings: readonly LoadedRecording[], folds: readonly OwnFold[], { vocabulary }: OwnLabels, start: string, { run }: OwnSettings, log: RunLog): void {
+  const files = (indices: readonly number[]) => indices.map((i) => recordings[i]?.file ?? '');
+  writeAtomically(join(run, 'division.json'), JSON.stringify({ folds: folds.map((fold) => files(fold.validation)), threshold: folds.map((fold) => files(fold.threshold)) }));
+  const counts = vocabulary.labels.map((name, i) => `${name} ${recordings.filter((r) => r.set === 1 << i).length}`);
+  const sizes = folds.map(({ training, threshold, validation }) => `${training.length}${threshold.length > 0 ? ` + ${threshold.length} for the threshold` : ''} / ${validation.length}`);
+  log.line(`${recordings.length} recordings of ${new Set(recordings.map((r) => r.group)).size} subjects: ${counts.join(', ')}`);
+  log.line(`folds, training / judged: ${sizes.join('; ')}; start: ${start}`);
+}
+
+async function runFold(job: Job, fold: OwnFold, number: number): Promise<OwnFoldResult> {
+  const { settings, spec } = job;
+  const folder = join(settings.run, `fold-${number}`);
+  const resultFile = join(folder, 'result.json');
+  if (existsSync(resultFile)) return JSON.parse(readFileSync(resultFile, 'utf8')) as OwnFoldResult;
+  mkdirSync(folder, { recursive: true });
+  const learner = openLearner(spec, settings.features, settings.recipe, settings.seed, job.start, { fastMath: settings.fastMath });
+  try {
+    const { curve, seconds } = await fit(job, fold, number, folder, learner);
+    const logits = { validation: await judge(job, learner, fold.validation, `fold ${number}: judging`), threshold: await judge(job, learner, fold.threshold, `fold ${number}: threshold`) };
+    await writeSafetensors(join(folder, 'weights.safetensors'), learner.weights());
+    const result: OwnFoldResult = { curve, seconds, logits };
+    writeAtomically(resultFile, JSON.stringify(result));
+    discardCheckpoint(folder);
+    return result;
+  } finally {
+    learner.close();
+  }
+}
+
+function fit({ settings, log, ...job }: Job, fold: OwnFold, number: number, folder: string, learner: OpenLearner): ReturnType<typeof runStage> {
+  const { recipe, checkpointEverySteps } = settings;
+  const sampler = makeSampler({ settings, log, ...job }, fold, number);
+  const name = `fold-${number}`;
+  const steps = Math.max(1, Math.round(recipe.windows / recipe.batchSize));
+  log.line(`${name}: ${fold.training.length} clips, ${steps} steps of ${recipe.batchSize} windows`);
+  for (const { name: cell, clips, share } of sampler.shares) log.line(`  ${(share * 100).toFixed(1).padStart(5)} %  ${String(clips).padStart(4)} clips  ${cell}`);
+  return runStage(learner, {
+    name,
+    folder,
+    steps,
+    batchSize: recipe.batchSize,
+    schedule: oneCycle({ steps, maxLearningRate: recipe.maxLearningRate }),
+    batch: (step) => sampler.batch(step),
+    checkpointEverySteps,
+    log,
+  });
+}
+
+function makeSampler({ settings, labels, recordings }: Job, { training }: OwnFold, number: number): WindowSampler {
+  const { features, recipe, seed } = settings;
+  const clips = training.map((i) => {
+    const { pcm, dataset, site, set, group, file } = recordings[i] as LoadedRecording;
+    return { pcm, dataset, site, set, group, name: file, label: labels.vocabulary.labels[31 - Math.clz32(set)] ?? '' };
+  });
+  const spanSamples = windowSpanSamples(features);
+  return new WindowSampler(clips, {
+    seed: seed * 1000 + number,
+    batchSize: recipe.batchSize,
+    sampleRateHz: features.mel.sampleRateHz,
+    nMels: features.mel.nMels,
+    windowFrames: features.windowFrames,
+    spanSamples,
+    featurise: windowFeaturiser(features),
+    augmentation: recipe.augmentation,
+    ...recipe.sampling,
+    segmentLengths: spreadLengths(spanSamples, features.mel.sampleRateHz),
+  });
+}
+
+/** Logits of every window of the clips, by the averaged weights. */
+function judge({ settings, log, recordings }: Job, learner: OpenLearner, indices: readonly number[], phase: string): ReturnType<typeof clipLogits> {
+  const clock = log.phase(phase, indices.length, 'clips');
+  return clipLogits(indices.map((i) => recordings[i] as LoadedRecording), settings.features, (x, n) => learner.predict(x, n), { onProgress: (done) => clock.update(done) });
+}
