@@ -12,6 +12,7 @@ const COPIES = 6;
 /**
  * Bytes that a training step of n windows takes, the whole process. Measured peaks for a ResNet-34 in float32, with
  * this estimate in brackets: 16 × 64 × 188 1.09 GB (1.09), 64 × 128 × 128 1.67 (1.65), 4 × 512 × 512 1.67 (1.65).
+ * A frame head counts by its parameters, which are the layout's; what it keeps per window is too little to matter.
  */
 export function trainingBytes(layout: Layout, spec: ResNetSpec, [n, height, width]: readonly [number, number, number], elementBytes: number): number {
   return BASE_BYTES + COPIES * 4 * layout.trainableCount + n * elementBytes * activationCount(spec, height, width);
