@@ -13,6 +13,7 @@ import { StageError } from '../common/stage-error.js';
 import type { FeatureParams } from '../features/index.js';
 import { openClipDecoder, type ClipDecoder } from './feed/clip-decoder.js';
 import { inOrder } from './feed/in-order.js';
+import { sharedFloats } from './feed/shared-clips.js';
 import { defaultWorkers } from './feed/worker-pool.js';
 import type { Recording } from './manifest-csv.js';
 
@@ -24,7 +25,7 @@ export const MIN_CLIP_SECONDS = 0.5;
 
 /** A recording that could be read. */
 export interface LoadedRecording extends Recording {
-  /** Conditioned mono PCM at params.mel.sampleRateHz. */
+  /** Conditioned mono PCM at params.mel.sampleRateHz, in shared memory: worker threads read it where it is. Not to be changed. */
   pcm: Float32Array;
   durationS: number;
 }
@@ -101,7 +102,7 @@ function cacheKey(bytes: Uint8Array, params: FeatureParams): string {
 }
 
 function toFloats(bytes: Buffer): Float32Array {
-  const floats = new Float32Array(Math.floor(bytes.byteLength / 4));
+  const floats = new Float32Array(sharedFloats(Math.floor(bytes.byteLength / Float32Array.BYTES_PER_ELEMENT)));
   new Uint8Array(floats.buffer).set(bytes.subarray(0, floats.byteLength));
   return floats;
 }

@@ -15,12 +15,13 @@ import type { LoadedRecording } from './audio-cache.js';
 import { clipLogits, type ClipLogits } from './clip-logits.js';
 import type { Division } from './division.js';
 import { discardCheckpoint, runStage, type CurvePoint } from './fit.js';
+import { withBatchFeed, type BatchFeedOptions } from './feed/batch-feed.js';
 import { frameAccuracy, type FrameFigures } from './frame-accuracy.js';
 import type { StateInterval } from './heart-states.js';
 import { openLearner, type OpenLearner } from './learner.js';
 import { clipLengths, spreadLengths, type HeartRecipe, type StageRecipe } from './recipe.js';
 import { writeAtomically, type RunLog } from './run-log.js';
-import { createSampler, type Clip, type WindowSampler } from './sampler.js';
+import type { Clip } from './sampler.js';
 import { averageWeights } from './weight-soup.js';
 import { oneCycle } from './engine/schedule.js';
 
@@ -196,32 +197,38 @@ function meanCurve(members: readonly PhaseResult[]): CurvePoint[] {
 
 async function fit(context: HeartContext, phase: Phase, folder: string, learner: OpenLearner): Promise<{ curve: CurvePoint[]; seconds: number }> {
   const { recipe } = phase;
-  const sampler = makeSampler(context, phase);
+  const { log } = context;
   const steps = Math.max(1, Math.round(recipe.windows / recipe.batchSize));
-  context.log.line(`${phase.name}: ${phase.training.length} clips, ${steps} steps of ${recipe.batchSize} windows`);
-  for (const { name, clips, share } of sampler.shares) context.log.line(`  ${(share * 100).toFixed(1).padStart(5)} %  ${String(clips).padStart(4)} clips  ${name}`);
-  return runStage(learner, {
-    name: phase.name,
-    folder,
-    steps,
-    batchSize: recipe.batchSize,
-    schedule: oneCycle({ steps, maxLearningRate: recipe.maxLearningRate }),
-    batch: (step) => sampler.batch(step),
-    checkpointEverySteps: context.checkpointEverySteps,
-    log: context.log,
+  log.line(`${phase.name}: ${phase.training.length} clips, ${steps} steps of ${recipe.batchSize} windows`);
+  return withBatchFeed({ ...feedOptions(context, phase), steps }, async (feed) => {
+    for (const { name, clips, share } of feed.shares) log.line(`  ${(share * 100).toFixed(1).padStart(5)} %  ${String(clips).padStart(4)} clips  ${name}`);
+    return runStage(learner, {
+      name: phase.name,
+      folder,
+      steps,
+      batchSize: recipe.batchSize,
+      schedule: oneCycle({ steps, maxLearningRate: recipe.maxLearningRate }),
+      batch: (step) => feed.batch(step),
+      checkpointEverySteps: context.checkpointEverySteps,
+      log,
+    });
   });
 }
 
-function makeSampler(context: HeartContext, phase: Phase): WindowSampler {
-  const { recipe } = phase;
-  return createSampler(phase.training.map((recording) => toClip(recording, context.states)), context.params, {
-    seed: context.seed * 1000 + phase.number,
-    batchSize: recipe.batchSize,
-    frameStates: (recipe.frameHeadWeight ?? 0) > 0,
-    augmentation: recipe.augmentation,
-    ...recipe.sampling,
-    segmentLengths: phase.segmentLengths,
-  });
+function feedOptions({ params, seed, states, log }: HeartContext, { name, number, recipe, training, segmentLengths }: Phase): BatchFeedOptions {
+  return {
+    clips: training.map((recording) => toClip(recording, states)),
+    params,
+    options: {
+      seed: seed * 1000 + number,
+      batchSize: recipe.batchSize,
+      frameStates: (recipe.frameHeadWeight ?? 0) > 0,
+      augmentation: recipe.augmentation,
+      ...recipe.sampling,
+      segmentLengths,
+    },
+    onRestart: ({ message }) => log.line(`${name}: ${message}; it is started again`),
+  };
 }
 
 /** Site is a device only in PhysioNet; in PASCAL B it is a place on the chest, no shortcut to balance against. */

@@ -8,11 +8,11 @@ import { builtModule } from '../../common/paths.js';
 import { StageError } from '../../common/stage-error.js';
 import type { FeatureParams } from '../../features/index.js';
 import { createSampler, type Batch, type Clip, type SamplerSettings, type WindowSampler } from '../sampler.js';
-import { shareClips, type SharedClips } from './shared-clips.js';
+import { shareClips } from './shared-clips.js';
 import { WorkerPool, defaultWorkers } from './worker-pool.js';
 
 export interface BatchFeedOptions {
-  /** PCM is copied once, into memory that all workers share. */
+  /** PCM in shared memory, as loadAudio's is, is read there by all workers; other PCM is copied once. */
   clips: readonly Clip[];
   params: FeatureParams;
   options: SamplerSettings;
@@ -46,7 +46,8 @@ export interface BatchFeed {
 
 /** `workerData` of batch-worker. */
 export interface BatchWorkerData {
-  clips: SharedClips;
+  /** PCM in shared memory. */
+  clips: Clip[];
   params: FeatureParams;
   options: SamplerSettings;
 }
@@ -61,6 +62,16 @@ export function openBatchFeed(options: BatchFeedOptions): BatchFeed {
   // Also where workers make the batches: what is wrong with the clips is known now.
   const sampler = createSampler(clips, params, options.options);
   return workers === 0 ? inThread(sampler) : new WorkerFeed(options, sampler.shares, workers, ahead);
+}
+
+/** Opens a feed for as long as `use` runs, and closes it however that ends. */
+export async function withBatchFeed<Result>(options: BatchFeedOptions, use: (feed: BatchFeed) => Promise<Result>): Promise<Result> {
+  const feed = openBatchFeed(options);
+  try {
+    return await use(feed);
+  } finally {
+    await feed.close();
+  }
 }
 
 function inThread(sampler: WindowSampler): BatchFeed {

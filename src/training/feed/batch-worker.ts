@@ -3,9 +3,8 @@ import { workerData } from 'node:worker_threads';
 import { createSampler, type Batch } from '../sampler.js';
 import type { BatchWorkerData } from './batch-feed.js';
 import { serveRequests } from './serve-requests.js';
-import { clipsOf } from './shared-clips.js';
 
 const { clips, params, options } = workerData as BatchWorkerData;
-const sampler = createSampler(clipsOf(clips), params, options);
+const sampler = createSampler(clips, params, options);
 
 serveRequests<number, Batch>((step) => sampler.batch(step));

@@ -7,6 +7,7 @@ import type { Decoders } from '../../capture/files/decoders.js';
 import { StageError } from '../../common/stage-error.js';
 import { conditionAll } from '../../condition/offline.js';
 import type { FeatureParams } from '../../features/index.js';
+import { toShared } from './shared-clips.js';
 
 /** What to decode. */
 export interface ClipToDecode {
@@ -17,7 +18,7 @@ export interface ClipToDecode {
   entry: string;
 }
 
-/** Throws what decodeBytes and conditionAll throw, and TRAINING_CACHE_UNWRITABLE. */
+/** In shared memory. Throws what decodeBytes and conditionAll throw, and TRAINING_CACHE_UNWRITABLE. */
 export async function decodeClip({ bytes, path, entry }: ClipToDecode, params: FeatureParams, decoders: Decoders): Promise<Float32Array> {
   const audio = await decodeBytes(bytes, path, decoders);
   const pcm = conditionAll(audio.samples, audio.channels, audio.sampleRateHz, {
@@ -26,7 +27,7 @@ export async function decodeClip({ bytes, path, entry }: ClipToDecode, params: F
     channel: 'mix',
   });
   store(entry, pcm);
-  return pcm;
+  return toShared(pcm);
 }
 
 /** The name aside is this thread's own: copies of one recording may be decoded at the same time. */

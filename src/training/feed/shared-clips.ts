@@ -1,30 +1,36 @@
-/** Clips in a form that goes to worker threads without a copy for each: all PCM lies in one piece of shared memory. */
+/**
+ * Clips in a form that goes to worker threads without a copy for each: their PCM lies in shared memory.
+ *
+ * loadAudio's is there already; what is not is copied, once, into one piece for all.
+ */
 import type { Clip } from '../sampler.js';
 
-/** Structured-cloneable; cloning copies all but the PCM. */
-export interface SharedClips {
-  /** PCM of all clips, one after the other. */
-  memory: SharedArrayBuffer;
-  clips: { clip: Omit<Clip, 'pcm'>; start: number; length: number }[];
-}
-
-/** Copies the PCM once. */
-export function shareClips(clips: readonly Clip[]): SharedClips {
-  const memory = new SharedArrayBuffer(Float32Array.BYTES_PER_ELEMENT * clips.reduce((sum, { pcm }) => sum + pcm.length, 0));
-  const all = new Float32Array(memory);
+/** The same clips with PCM in shared memory, to which nobody may write: structured clone copies all but that. */
+export function shareClips(clips: readonly Clip[]): Clip[] {
+  const own = clips.filter(({ pcm }) => !isShared(pcm));
+  const memory = new Float32Array(sharedFloats(own.reduce((sum, { pcm }) => sum + pcm.length, 0)));
   let start = 0;
-  return {
-    memory,
-    clips: clips.map(({ pcm, ...clip }) => {
-      all.set(pcm, start);
-      const place = { clip, start, length: pcm.length };
-      start += pcm.length;
-      return place;
-    }),
-  };
+  return clips.map((clip) => {
+    if (isShared(clip.pcm)) return clip;
+    const pcm = memory.subarray(start, (start += clip.pcm.length));
+    pcm.set(clip.pcm);
+    return { ...clip, pcm };
+  });
 }
 
-/** Clips whose PCM is a view of the shared memory; nobody may write to it. */
-export function clipsOf({ memory, clips }: SharedClips): Clip[] {
-  return clips.map(({ clip, start, length }) => ({ ...clip, pcm: new Float32Array(memory, start * Float32Array.BYTES_PER_ELEMENT, length) }));
+/** A view of the array's values in shared memory: a copy, unless they are there. */
+export function toShared(values: Float32Array): Float32Array {
+  if (isShared(values)) return values;
+  const shared = new Float32Array(sharedFloats(values.length));
+  shared.set(values);
+  return shared;
+}
+
+/** Shared memory for `count` float32 values, all 0. */
+export function sharedFloats(count: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(count * Float32Array.BYTES_PER_ELEMENT);
+}
+
+function isShared({ buffer }: Float32Array): boolean {
+  return buffer instanceof SharedArrayBuffer;
 }

@@ -16,6 +16,7 @@ import { clipLogits } from '../clip-logits.js';
 import { openDataset } from '../datasets/open-dataset.js';
 import { fastMathSupported } from '../engine/fast-math.js';
 import { oneCycle } from '../engine/schedule.js';
+import { withBatchFeed, type BatchFeedOptions } from '../feed/batch-feed.js';
 import { discardCheckpoint, runStage } from '../fit.js';
 import { openLearner, requireEngine, type OpenLearner } from '../learner.js';
 import type { Recording } from '../manifest-csv.js';
@@ -24,8 +25,6 @@ import { noteEnvironment } from '../report/environment.js';
 import { writeReport } from '../report/write-report.js';
 import { claimRun } from '../run-identity.js';
 import { RunLog, writeAtomically, type TrainingProgress } from '../run-log.js';
-import { WindowSampler } from '../sampler.js';
-import { windowFeaturiser } from '../window-featuriser.js';
 import { divideOwn, type OwnFold } from './division.js';
 import { ownLabels, withOwnSets, type OwnLabels } from './labels.js';
 import { ownSettings, type OwnOptions, type OwnSettings } from './options.js';
@@ -149,42 +148,43 @@ async function runFold(job: Job, fold: OwnFold, number: number): Promise<OwnFold
 
 function fit({ settings, log, ...job }: Job, fold: OwnFold, number: number, folder: string, learner: OpenLearner): ReturnType<typeof runStage> {
   const { recipe, checkpointEverySteps } = settings;
-  const sampler = makeSampler({ settings, log, ...job }, fold, number);
   const name = `fold-${number}`;
   const steps = Math.max(1, Math.round(recipe.windows / recipe.batchSize));
   log.line(`${name}: ${fold.training.length} clips, ${steps} steps of ${recipe.batchSize} windows`);
-  for (const { name: cell, clips, share } of sampler.shares) log.line(`  ${(share * 100).toFixed(1).padStart(5)} %  ${String(clips).padStart(4)} clips  ${cell}`);
-  return runStage(learner, {
-    name,
-    folder,
-    steps,
-    batchSize: recipe.batchSize,
-    schedule: oneCycle({ steps, maxLearningRate: recipe.maxLearningRate }),
-    batch: (step) => sampler.batch(step),
-    checkpointEverySteps,
-    log,
+  return withBatchFeed({ ...feedOptions({ settings, log, ...job }, fold, number), steps }, async (feed) => {
+    for (const { name: cell, clips, share } of feed.shares) log.line(`  ${(share * 100).toFixed(1).padStart(5)} %  ${String(clips).padStart(4)} clips  ${cell}`);
+    return runStage(learner, {
+      name,
+      folder,
+      steps,
+      batchSize: recipe.batchSize,
+      schedule: oneCycle({ steps, maxLearningRate: recipe.maxLearningRate }),
+      batch: (step) => feed.batch(step),
+      checkpointEverySteps,
+      log,
+    });
   });
 }
 
-function makeSampler({ settings, labels, recordings }: Job, { training }: OwnFold, number: number): WindowSampler {
+function feedOptions({ settings, labels, recordings, log }: Job, { training }: OwnFold, number: number): BatchFeedOptions {
   const { features, recipe, seed } = settings;
   const clips = training.map((i) => {
     const { pcm, dataset, site, set, group, file } = recordings[i] as LoadedRecording;
     return { pcm, dataset, site, set, group, name: file, label: labels.vocabulary.labels[31 - Math.clz32(set)] ?? '' };
   });
-  const spanSamples = windowSpanSamples(features);
-  return new WindowSampler(clips, {
-    seed: seed * 1000 + number,
-    batchSize: recipe.batchSize,
-    sampleRateHz: features.mel.sampleRateHz,
-    nMels: features.mel.nMels,
-    windowFrames: features.windowFrames,
-    spanSamples,
-    featurise: windowFeaturiser(features),
-    augmentation: recipe.augmentation,
-    ...recipe.sampling,
-    segmentLengths: spreadLengths(spanSamples, features.mel.sampleRateHz),
-  });
+  return {
+    clips,
+    params: features,
+    options: {
+      seed: seed * 1000 + number,
+      batchSize: recipe.batchSize,
+      frameStates: false,
+      augmentation: recipe.augmentation,
+      ...recipe.sampling,
+      segmentLengths: spreadLengths(windowSpanSamples(features), features.mel.sampleRateHz),
+    },
+    onRestart: ({ message }) => log.line(`fold-${number}: ${message}; it is started again`),
+  };
 }
 
 /** Logits of every window of the clips, by the averaged weights. */
