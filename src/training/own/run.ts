@@ -48,8 +48,8 @@ export async function runOwn(options: OwnOptions, hooks: OwnHooks = {}): Promise
   const settings = ownSettings(options);
   const log = new RunLog({ folder: settings.run, ...hooks });
   requireEngine();
-  const { command, run, checkpointEverySteps: _, ...identity } = settings;
-  claimRun(run, { preset: 'own', ...identity }, log);
+  const { command, run } = settings;
+  claimRun(run, { preset: 'own', ...identity(settings) }, log);
   noteEnvironment(run, command);
   const { dataset, listed } = list(settings, log);
   const labels = ownLabels(listed, dataset, settings.binary);
@@ -71,6 +71,11 @@ export async function runOwn(options: OwnOptions, hooks: OwnHooks = {}): Promise
   const report = await writeReport(run, { command });
   log.line(`done: accuracy ${found.summary.accuracy.value.toFixed(3)}; report ${report.html}`);
   return { results: found, report: { html: report.html, json: report.json }, skipped: loaded.skipped, runFolder: run };
+}
+
+/** What decides the result. */
+function identity({ data, dataset, seed, folds, binary, start, fastMath, features, network, recipe }: OwnSettings): Partial<OwnSettings> {
+  return { data, dataset, seed, folds, binary, start, fastMath, features, network, recipe };
 }
 
 interface Job {

@@ -154,3 +154,27 @@ describe('what is no data set', () => {
     expect(() => openDataset(folder)).toThrow(expect.objectContaining({ code, remedy: expect.stringMatching(/./) as string }));
   });
 });
+
+describe('labels of any name (anyLabel)', () => {
+  const labels = (folder: string, anyLabel: boolean) => openDataset(folder, { anyLabel }).recordings.map((r) => [r.file, r.label, r.set]);
+
+  it('a manifest keeps labels that the heart model does not know, without a set', () => {
+    const folder = make('any-manifest', { 'manifest.csv': 'file,dataset,label\na.wav,mine,S3\nb.wav,mine,normal\n', 'a.wav': '', 'b.wav': '' });
+    expect(labels(folder, true)).toEqual([['a.wav', 'S3', 0], ['b.wav', 'normal', 1]]);
+    expect(() => openDataset(folder)).toThrow(expect.objectContaining({ code: 'TRAINING_LABEL_UNKNOWN' }));
+  });
+
+  it('every folder that holds recordings is a class, beside known names or alone', () => {
+    const mixed = make('any-mixed', { 'Normal/a.wav': '', 'S3/b.wav': '', 'notes/readme.txt': '' });
+    expect(labels(mixed, true)).toEqual([['Normal/a.wav', 'normal', 1], ['S3/b.wav', 'S3', 0]]);
+    expect(labels(mixed, false)).toEqual([['Normal/a.wav', 'normal', 1]]);
+    const alone = make('any-alone', { 'S3/a.wav': '', 'S4/b.wav': '', 'notes/readme.txt': '' });
+    expect(labels(alone, true)).toEqual([['S3/a.wav', 'S3', 0], ['S4/b.wav', 'S4', 0]]);
+    expect(() => openDataset(alone)).toThrow(expect.objectContaining({ code: 'TRAINING_DATASET_UNRECOGNISED' }));
+  });
+
+  it('collections side by side stay what they are', () => {
+    const both = make('any-both', { 'pascal/set_b.csv': 'dataset,fname,label,sublabel\nb,set_b/Btraining_murmur_112_14_A.wav,murmur,\n', 'pascal/set_b/murmur__112_14_A.wav': '', 'mine/normal/a.wav': '', 'mine/S3/b.wav': '' });
+    expect(openDataset(both, { anyLabel: true }).recordings.map((r) => [r.dataset, r.label])).toEqual([['mine', 'S3'], ['mine', 'normal'], ['pascal-b', 'murmur']]);
+  });
+});

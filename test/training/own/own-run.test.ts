@@ -162,7 +162,8 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset own (needs `npm r
       mkdirSync(join(folder, 'plain', name), { recursive: true });
       for (let i = 0; i < 6; i++) writeFileSync(join(folder, 'plain', name, `${i}.wav`), synthWav(kind, 1.5, i + 1));
     }
-    const { dataset: _, ...rest } = options('plain-run', { data: join(folder, 'plain'), recipe: { ...OWN_RECIPE, windows: 16 } });
+    const rest = options('plain-run', { data: join(folder, 'plain'), recipe: { ...OWN_RECIPE, windows: 16 } });
+    delete rest.dataset;
     const { results } = await runOwn(rest);
     expect(results).toMatchObject({ dataset: 'plain', normal: null, siteFloor: null, withoutSubject: 12 });
     expect(results.vocabulary).toMatchObject({ labels: ['Dub', 'Lub'], contrast: 'Lub against Dub' });
