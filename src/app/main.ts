@@ -91,6 +91,7 @@ program
   .option('--model-version <x.y.z>', 'heart: version of the model (default: 0.1.0)')
   .option('--pretrain-windows <n>', 'heart: windows to pre-train on (default: 40000)')
   .option('--finetune-windows <n>', 'heart: windows to fine-tune on, per fold and at the end (default: 4000)')
+  .option('--pseudo-labels', 'heart: train on unlabelled recordings too, where a first fine-tuning is sure of the label')
   .option('--finetune-runs <n>', 'heart: fine-tunings whose weights are averaged, per fold and at the end (default: 3)')
   .option('--folds <n>', 'heart, own: folds of the cross-validation (default: 4)')
   .option('--dataset <name>', 'article, own: data set to train on (default: the only one; article: pascal-b)')

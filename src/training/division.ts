@@ -11,6 +11,8 @@ export interface Division {
   pretrain: LoadedRecording[];
   /** Labelled recordings of the target, and its folds. */
   target: LoadedRecording[];
+  /** Unlabelled recordings of the target, for pseudo-labels; none unless the recipe asks for them. */
+  unlabelled: LoadedRecording[];
   folds: { training: LoadedRecording[]; validation: LoadedRecording[] }[];
   /** Kept out of everything: the test of the shipped model. */
   test: LoadedRecording[];
@@ -39,6 +41,7 @@ export function divide(recordings: readonly LoadedRecording[], recipe: HeartReci
   return {
     pretrain: [...pick(remaining, calibration.training), ...pick(artifacts, artifactTest.training)],
     target,
+    unlabelled: recipe.pseudoLabels ? recordings.filter((recording) => recording.set === 0 && recording.dataset === recipe.targetDataset) : [],
     folds,
     test: pick(rest, test.validation),
     calibration: pick(remaining, calibration.validation),

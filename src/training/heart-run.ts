@@ -3,7 +3,8 @@
  * final ones. A phase whose result is there is not repeated, so that a killed run goes on where it was.
  *
  * Fine-tuning is done several times by different draws (folders `fold-1/member-1` …), and the members' weights are
- * averaged into one network, which is what judges the fold, or ships.
+ * averaged into one network, which is what judges the fold, or ships. Where the recipe asks for pseudo-labels a further
+ * one comes first (`fold-1/teacher`) and labels unlabelled recordings for the members.
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,6 +20,7 @@ import { withBatchFeed, type BatchFeedOptions } from './feed/batch-feed.js';
 import { frameAccuracy, type FrameFigures } from './frame-accuracy.js';
 import type { StateInterval } from './heart-states.js';
 import { openLearner, type OpenLearner } from './learner.js';
+import { countLabels, pseudoLabelled } from './pseudo-labels.js';
 import { clipLengths, spreadLengths, type HeartRecipe, type StageRecipe } from './recipe.js';
 import { writeAtomically, type RunLog } from './run-log.js';
 import type { Clip } from './sampler.js';
@@ -52,6 +54,8 @@ export interface PhaseResult {
 /** What several fine-tunings leave: the curve is the mean of theirs, the seconds their sum, the logits those of the averaged weights. */
 export interface SoupResult extends PhaseResult {
   members: PhaseResult[];
+  /** Unlabelled recordings that the members were trained on as well, by the label that they were given. */
+  pseudoLabelled?: Record<string, number>;
 }
 
 /** A phase to run: `training` is drawn from, `judged` is predicted afterwards with the averaged weights. */
@@ -91,7 +95,7 @@ export async function finetuneFold(context: HeartContext, division: Division, fo
     segmentLengths: targetLengths(context, training),
     start: () => phaseWeights(context, 'pretrain'),
     judged: { validation, artifactTest: division.artifactTest },
-  }, { validation });
+  }, { memberJudged: { validation }, ...unlabelledFor(division, training, validation) });
 }
 
 /** The weights that ship: fine-tuned on every target clip, all PASCAL A, and the pre-training part of PhysioNet. */
@@ -104,7 +108,13 @@ export async function finetuneFinal(context: HeartContext, division: Division): 
     segmentLengths: targetLengths(context, division.target),
     start: () => phaseWeights(context, 'pretrain'),
     judged: { test: division.test, calibration: division.calibration },
-  }, {});
+  }, { memberJudged: {}, ...unlabelledFor(division, division.target, []) });
+}
+
+/** What may be pseudo-labelled: no recording of a subject that is judged; and the labels that there are to give. */
+function unlabelledFor({ unlabelled }: Division, training: readonly LoadedRecording[], judged: readonly LoadedRecording[]): Pick<SoupPlan, 'unlabelled' | 'labels'> {
+  const subjects = new Set(judged.map(({ group }) => group));
+  return { unlabelled: unlabelled.filter(({ group }) => !subjects.has(group)), labels: new Set(training.map(({ set }) => set)) };
 }
 
 /** Averaged weights of a finished phase. */
@@ -119,13 +129,37 @@ function targetLengths(context: HeartContext, target: readonly LoadedRecording[]
 /** Seeds of one member's draws lie far from those of every phase and other member. */
 const MEMBER_STRIDE = 1_000_003;
 
-/** @param memberJudged what each member judges by itself, beside what their average does. */
-async function runSoup(context: HeartContext, phase: Phase, memberJudged: Phase['judged']): Promise<SoupResult> {
-  const done = readResult<SoupResult>(context, phase.name);
+/** How the members of a soup are made. */
+interface SoupPlan {
+  /** What each member judges by itself, beside what their average does. */
+  memberJudged: Phase['judged'];
+  /** Recordings that may be pseudo-labelled; none: no teacher. */
+  unlabelled: readonly LoadedRecording[];
+  /** Label sets that may be given. */
+  labels: ReadonlySet<number>;
+}
+
+/** Draws of the teacher are no member's. */
+const TEACHER_NUMBER = 500;
+
+/** Recordings that a first fine-tuning is sure about, with their labels. */
+async function teach(context: HeartContext, phase: Phase, { unlabelled, labels }: SoupPlan): Promise<{ taken: LoadedRecording[]; seconds: number }> {
+  if (unlabelled.length === 0) return { taken: [], seconds: 0 };
+  const { logits, seconds } = await runPhase(context, { ...phase, name: `${phase.name}/teacher`, number: phase.number + TEACHER_NUMBER, judged: { unlabelled } });
+  const taken = pseudoLabelled(unlabelled, logits['unlabelled'] ?? [], labels, context.recipe.pseudoConfidence);
+  const counts = Object.entries(countLabels(taken)).map(([label, count]) => `${count} ${label}`).join(', ');
+  context.log.line(`${phase.name}: ${taken.length} of ${unlabelled.length} unlabelled recordings pseudo-labelled${counts === '' ? '' : ` (${counts})`}`);
+  return { taken, seconds };
+}
+
+async function runSoup(context: HeartContext, plain: Phase, plan: SoupPlan): Promise<SoupResult> {
+  const done = readResult<SoupResult>(context, plain.name);
   if (done) return done;
+  const teacher = await teach(context, plain, plan);
+  const phase = { ...plain, training: [...plain.training, ...teacher.taken] };
   const names = Array.from({ length: context.recipe.finetuneRuns }, (_, i) => `${phase.name}/member-${i + 1}`);
   const members: PhaseResult[] = [];
-  for (const [i, name] of names.entries()) members.push(await runPhase(context, { ...phase, name, number: phase.number + i * MEMBER_STRIDE, judged: memberJudged }));
+  for (const [i, name] of names.entries()) members.push(await runPhase(context, { ...phase, name, number: phase.number + i * MEMBER_STRIDE, judged: plan.memberJudged }));
   // Only the label head is judged and shipped.
   const weights = averageWeights(await Promise.all(names.map((name) => phaseWeights(context, name))), { without: 'frames.' });
   context.log.line(`${phase.name}: weights averaged over ${names.length} fine-tunings`);
@@ -133,7 +167,8 @@ async function runSoup(context: HeartContext, phase: Phase, memberJudged: Phase[
   try {
     const logits = await judge(context, phase, learner);
     await writeSafetensors(join(context.folder, phase.name, 'weights.safetensors'), weights);
-    return keepResult(context, phase.name, { curve: meanCurve(members), seconds: members.reduce((sum, { seconds }) => sum + seconds, 0), logits, members });
+    const seconds = members.reduce((sum, member) => sum + member.seconds, teacher.seconds);
+    return keepResult(context, phase.name, { curve: meanCurve(members), seconds, logits, members, ...(plan.unlabelled.length > 0 ? { pseudoLabelled: countLabels(teacher.taken) } : {}) });
   } finally {
     learner.close();
   }

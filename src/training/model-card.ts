@@ -66,6 +66,7 @@ function recipeSection({ recipe, results }: CardFacts): string {
     'Start from random weights; AdamW, one-cycle; windows drawn evenly over data set, recording site and label (square roots of the counts), segment lengths drawn alike for every label so that clip length says nothing; time stretch ±12 %, equaliser ±6 dB, noise 10–40 dB, clipping, SpecAugment, mixup .2; label sets marginalised in the loss.',
     ...frameHeadLines(results),
     ...soupLines(results),
+    ...pseudoLines(results),
     `Probabilities are softmax(logits / ${results.calibration.temperature.toFixed(3)}). Temperature, the threshold for "unknown" (confidence below ${results.calibration.unknownBelow.toFixed(3)}: the least confident fifth) and, with a part of PhysioNet kept for it, the threshold for "abnormal" (${results.calibration.abnormal.toFixed(3)}) were set on out-of-fold predictions, that is on the predictions reported here: figures at those thresholds are slightly optimistic, AUROC and macro-F1 are not touched by them. Settings of the recipe were fixed before any fold was looked at.`,
   ].join('\n\n');
 }
@@ -84,6 +85,12 @@ function soupLines({ soup }: TrainingResults): string[] {
   return [
     `Each fine-tuning was done ${soup.members} times by different draws and the weights were averaged ("model soup", Wortsman et al. 2022). Out-of-fold accuracy / macro-F1 / AUROC: averaged weights ${line(soup.averaged)}, a single fine-tuning ${line(soup.single)} (mean of ${soup.members}: ${soup.each.map(line).join('; ')}).`,
   ];
+}
+
+function pseudoLines({ pseudoLabels }: TrainingResults): string[] {
+  if (!pseudoLabels) return [];
+  const counts = (taken: Record<string, number>) => Object.entries(taken).map(([label, count]) => `${count} ${label}`).join(', ') || 'none';
+  return [`Unlabelled PASCAL B recordings that a first fine-tuning was sure about were trained on with its label, in a fold never one of a subject that the fold judges: ${counts(pseudoLabels.final)} for the final model; per fold ${pseudoLabels.folds.map(counts).join('; ')}.`];
 }
 
 function crossValidationSection(results: TrainingResults): string {

@@ -34,6 +34,10 @@ export interface HeartRecipe {
   finetune: StageRecipe;
   /** Fine-tunings of each fold and of the final model, by different draws; their weights are averaged. */
   finetuneRuns: number;
+  /** A first fine-tuning labels the target's unlabelled recordings that it is sure about; the others train on them too. Default false. */
+  pseudoLabels?: boolean;
+  /** Mean probability from which it is sure; default .9. */
+  pseudoConfidence?: number;
   /** Part of PhysioNet kept out of all training: for the test, and for choosing the threshold of "abnormal". */
   testShare: number;
   calibrationShare: number;
@@ -78,6 +82,7 @@ export const HEART_RECIPE: HeartRecipe = {
     },
   },
   finetuneRuns: 3,
+  pseudoLabels: false,
   testShare: 0.13,
   calibrationShare: 0.07,
   artifactTestShare: 0.25,

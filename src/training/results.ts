@@ -24,6 +24,8 @@ export interface TrainingResults {
   floors: Record<FloorName, DatasetSummary>;
   /** Averaged weights against the fine-tunings that they are the average of; absent in runs of versions before it. */
   soup?: SoupFigures;
+  /** Unlabelled recordings of the target that were trained on, by the label that they were given; null = none asked for. */
+  pseudoLabels?: { folds: Record<string, number>[]; final: Record<string, number> } | null;
   /** Frame head after pre-training, on the held-out recordings whose heart states are known; null = no frame head or no states. */
   framesAccuracy?: FrameFigures | null;
   /** Held-out PhysioNet: the pre-trained weights, the final weights, and floors by 5 folds within the held-out part. */
@@ -76,6 +78,7 @@ export function collectResults(phases: Phases, division: Division, recipe: Heart
     folds: division.folds.map((fold) => foldFigures(outOfFold, fold.validation, abnormal, seed)),
     floors: floorSummaries(division.target, targetSplits, params, seed),
     soup: soupFigures(phases, division.target, outOfFold, abnormal, seed),
+    pseudoLabels: phases.final.pseudoLabelled ? { folds: phases.folds.map((fold) => fold.pseudoLabelled ?? {}), final: phases.final.pseudoLabelled } : null,
     framesAccuracy: phases.pretrain.framesAccuracy ?? null,
     physionet: {
       pretrained: summarise(pretrained),

@@ -26,6 +26,8 @@ export interface TrainOptions {
   finetuneWindows?: number;
   /** Fine-tunings whose weights are averaged, per fold and for the final model. Default 3. */
   finetuneRuns?: number;
+  /** Let a first fine-tuning label the target's unlabelled recordings that it is sure about. Default false. */
+  pseudoLabels?: boolean;
   /** Windows per step. Default 16. */
   batchSize?: number;
   /** Folds of the cross-validation. Default 4. */
@@ -63,6 +65,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     pretrainWindows: options.pretrainWindows ?? recipe.pretrain.windows,
     finetuneWindows: options.finetuneWindows ?? recipe.finetune.windows,
     finetuneRuns: options.finetuneRuns ?? recipe.finetuneRuns,
+    pseudoLabels: options.pseudoLabels ?? recipe.pseudoLabels ?? false,
     batchSize: options.batchSize ?? recipe.pretrain.batchSize,
     folds: options.folds ?? recipe.folds,
     checkpointEverySteps: positive('checkpointEverySteps', options.checkpointEverySteps ?? 100),
@@ -74,6 +77,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
       folds: positive('folds', options.folds ?? recipe.folds, 2),
       pretrain: stage(recipe.pretrain, options.pretrainWindows),
       finetune: stage(recipe.finetune, options.finetuneWindows),
+      pseudoLabels: options.pseudoLabels ?? recipe.pseudoLabels ?? false,
       finetuneRuns: positive('finetuneRuns', options.finetuneRuns ?? recipe.finetuneRuns),
     },
   };

@@ -72,8 +72,9 @@ export async function runTrain(options: TrainOptions, hooks: TrainHooks = {}): P
 async function load({ recordings, problems }: OpenedDataset, settings: TrainSettings, log: RunLog): Promise<{ recordings: LoadedRecording[]; skipped: LoadedAudio['skipped'] }> {
   const wanted = [...settings.recipe.pretrainDatasets, settings.recipe.targetDataset];
   for (const { file, message } of problems) log.line(`${file}: ${message}`);
-  const listed = recordings.filter((r) => wanted.includes(r.dataset) && r.set !== 0);
-  requireDatasets(listed.map((r) => r.dataset), wanted, settings.data);
+  const { pseudoLabels, targetDataset } = settings.recipe;
+  const listed = recordings.filter((r) => wanted.includes(r.dataset) && (r.set !== 0 || (pseudoLabels && r.dataset === targetDataset)));
+  requireDatasets(listed.filter((r) => r.set !== 0).map((r) => r.dataset), wanted, settings.data);
   const clock = log.phase('audio', listed.length, 'clips');
   const loaded = await loadAudio(listed, settings.features, {
     onProgress: (done) => clock.update(done),
@@ -119,10 +120,11 @@ function describeDivision(division: Division, settings: TrainSettings, log: RunL
       test: names(division.test),
       calibration: names(division.calibration),
       artifactTest: names(division.artifactTest),
+      unlabelled: names(division.unlabelled),
     }),
   );
   log.line(
-    `division: pretrain ${division.pretrain.length}, target ${division.target.length} in ${division.folds.length} folds ` +
+    `division: pretrain ${division.pretrain.length}, target ${division.target.length} (and ${division.unlabelled.length} unlabelled) in ${division.folds.length} folds ` +
       `(${division.folds.map((fold) => fold.validation.length).join(', ')}), test ${division.test.length}, ` +
       `calibration ${division.calibration.length}, artifact test ${division.artifactTest.length}`,
   );

@@ -15,7 +15,7 @@ import { HEART_RECIPE } from '../../src/training/recipe.js';
 import type { ReportData } from '../../src/training/report/report-data.js';
 import { writeReport } from '../../src/training/report/write-report.js';
 import { runTrain, type TrainHooks, type TrainOptions, type TrainResult } from '../../src/training/train.js';
-import { heartLike, writeDataset, writeStates } from './synth-dataset.js';
+import { heartLike, unlabelledLike, writeDataset, writeStates } from './synth-dataset.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'stetho-heart-'));
 const data = join(folder, 'data');
@@ -203,6 +203,34 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
     }
     expect(resumed.results.crossValidation).toEqual(result.results.crossValidation);
   }, 120_000);
+
+  it('pseudo-labels unlabelled recordings for a fold only of subjects that it does not judge', async () => {
+    const unlabelled = join(folder, 'unlabelled');
+    writeDataset(unlabelled, [...heartLike(), ...unlabelledLike()]);
+    const told: string[] = [];
+    const taught = { ...options('taught'), data: unlabelled, pretrainWindows: 8, finetuneWindows: 8, finetuneRuns: 1, pseudoLabels: true };
+    // Untrained as it is, the network is sure of nothing: any label will do.
+    const { results } = await runTrain({ ...taught, recipe: { ...taught.recipe!, pseudoConfidence: 0 } }, { onLine: (line) => told.push(line) });
+    expect(told).toContain('heart states: no states.jsonl in the folder, so the frame head is left out');
+    expect(results.framesAccuracy).toBeNull();
+    expect(results.soup!.averaged).toEqual(results.soup!.single);
+    const run = join(folder, 'taught');
+    const division = JSON.parse(readFileSync(join(run, 'division.json'), 'utf8')) as { folds: string[][]; unlabelled: string[] };
+    expect(division.unlabelled.sort()).toEqual(unlabelledLike().map(({ file }) => file));
+    const subjectOf = new Map([...heartLike(), ...unlabelledLike()].map(({ file, subject }) => [file, subject]));
+    division.folds.forEach((validation, fold) => {
+      const judged = new Set(validation.map((file) => subjectOf.get(file)));
+      const { logits } = JSON.parse(readFileSync(join(run, `fold-${fold + 1}`, 'teacher', 'result.json'), 'utf8')) as PhaseResult;
+      expect(logits['unlabelled']!.map(({ file }) => file)).toEqual(unlabelledLike().filter(({ subject }) => !judged.has(subject)).map(({ file }) => file));
+    });
+    const number = (pattern: RegExp) => Number(told.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined));
+    for (const phase of ['fold-1', 'fold-2', 'final']) {
+      const taken = number(new RegExp(`^${phase}: (\\d+) of \\d unlabelled recordings pseudo-labelled`));
+      expect(number(new RegExp(`^${phase}/member-1: (\\d+) clips`))).toBe(number(new RegExp(`^${phase}/teacher: (\\d+) clips`)) + taken);
+    }
+    expect(Object.keys(results.pseudoLabels!.final).every((label) => ['normal', 'murmur', 'extrasystole'].includes(label))).toBe(true);
+    expect(results.predictions.crossValidation).toHaveLength(20);
+  }, 60_000);
 
   it('refuses to go on with other options', async () => {
     await expect(runTrain({ ...options('whole'), seed: 4 })).rejects.toMatchObject({ code: 'TRAINING_RUN_MISMATCH' });

@@ -25,6 +25,11 @@ export function synthWav(kind: SynthKind, seconds: number, seed: number, sampleR
   return wavBytes({ bits: 16, sampleRateHz, data: int16Bytes(Array.from(pcm, (x) => Math.round(32767 * x))) });
 }
 
+/** Unlabelled recordings of the target: of two subjects that have labelled ones as well, and of two that have none. */
+export function unlabelledLike(): SynthClip[] {
+  return ['s1', 'm1', 'u1', 'u2'].map((subject, i) => ({ file: `pascal-b/unlabelled-${i}.wav`, dataset: 'pascal-b', label: '', subject, site: 'A', kind: i % 2 ? 'murmur' : 'normal', seconds: 2, seed: 100 + i }));
+}
+
 /** Writes the files and their manifest.csv. */
 export function writeDataset(folder: string, clips: readonly SynthClip[]): void {
   for (const { file, kind, seconds, seed } of clips) {

@@ -8,7 +8,7 @@ import { ProgressBars } from '../progress.js';
 
 /** Flags that not every preset knows. */
 const OWN_FLAGS = {
-  heart: ['output', 'name', 'modelVersion', 'pretrainWindows', 'finetuneWindows', 'finetuneRuns', 'folds'],
+  heart: ['output', 'name', 'modelVersion', 'pretrainWindows', 'finetuneWindows', 'finetuneRuns', 'pseudoLabels', 'folds'],
   article: ['dataset', 'weights', 'imageSize', 'split', 'validationShare', 'epochs', 'unfreezeEpochs', 'earlyStopping', 'freeze', 'learningRate', 'finderSteps', 'weightDecay', 'dropout'],
   own: ['dataset', 'folds', 'windows', 'start', 'binary', 'fastMath'],
 } as const;
@@ -68,6 +68,7 @@ function ownOptions(flags: Flags): OwnOptions {
     ...numbers(flags, ['seed', 'folds', 'windows', 'batchSize', 'checkpointEverySteps']),
     binary: flags['binary'] === true,
     fastMath: flags['fastMath'] === true,
+    ...(flags['pseudoLabels'] === true ? { pseudoLabels: true } : {}),
     command: commandLine(),
   };
 }

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { heartFeatures } from '../../src/features/index.js';
+import type { LoadedRecording } from '../../src/training/audio-cache.js';
+import { frameAccuracy } from '../../src/training/frame-accuracy.js';
+import { HEART_STATES } from '../../src/training/heart-states.js';
+
+const { windowFrames, mel } = heartFeatures;
+const recording = (path: string, seconds: number): LoadedRecording => ({ file: path, path, dataset: 'd', label: '', sublabel: '', subject: '', site: '', set: 1, group: path, pcm: new Float32Array(seconds * mel.sampleRateHz).map((_, i) => Math.sin(i)), durationS: seconds });
+
+/** Says the same state of every frame. */
+const always = (state: number) => (_: Float32Array, n: number) => Float32Array.from({ length: n * windowFrames * HEART_STATES.length }, (_v, i) => (i % HEART_STATES.length === state ? 0.7 : 0.1));
+
+describe('frame accuracy', () => {
+  const recordings = [recording('/a', 9), recording('/b', 4)];
+  // A quarter diastole, the rest systole, the last second of three unknown.
+  const states = new Map([['/a', Array.from({ length: 3 }, (_, i) => [{ startS: 3 * i, endS: 3 * i + 0.5, state: 3 }, { startS: 3 * i + 0.5, endS: 3 * i + 2, state: 1 }]).flat()]]);
+
+  it('counts known frames of clips with states, about once each', () => {
+    const systole = frameAccuracy(recordings, states, heartFeatures, always(1))!;
+    const perSecond = mel.sampleRateHz / mel.hopLength;
+    expect(systole.clips).toBe(1);
+    expect(systole.frames).toBeGreaterThan(0.6 * 6 * perSecond);
+    expect(systole.frames).toBeLessThan(1.2 * 6 * perSecond);
+    expect(systole.value).toBeGreaterThan(0.65);
+    expect(systole.value).toBeLessThan(0.85);
+    expect(systole.recall).toEqual({ S1: null, systole: 1, S2: null, diastole: 0 });
+    const diastole = frameAccuracy(recordings, states, heartFeatures, always(3))!;
+    expect(diastole.value).toBeCloseTo(1 - systole.value, 10);
+    expect(frameAccuracy(recordings, states, heartFeatures, always(0))!.value).toBe(0);
+  });
+
+  it('is null where no state is known', () => {
+    expect(frameAccuracy(recordings, new Map(), heartFeatures, always(0))).toBeNull();
+    expect(frameAccuracy(recordings, new Map([['/a', []]]), heartFeatures, always(0))).toBeNull();
+  });
+});
