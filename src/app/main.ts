@@ -153,8 +153,9 @@ program
   .requiredOption('--output <folder>', 'where to write')
   .addOption(new Option('--format <format...>', 'repeatable (default: all)').choices(['onnx-fp32', 'onnx-fp16', 'onnx-int8', 'layers-model', 'saved-model']))
   .option('--calibrate <folder>', 'recordings that fix the scales of a static onnx-int8 (default: onnx-int8 is weight-only)')
-  .option('--evaluate <folder>', 'labelled recordings to measure what each ONNX format costs')
-  .option('--dataset <name>', 'only this data set of --evaluate')
+  .option('--evaluate <folder>', 'labelled recordings to measure what each format costs in accuracy and probability')
+  .option('--dataset <name...>', 'only these data sets of --evaluate')
+  .option('--card', 'put what --evaluate finds into the package’s model card')
   .option('--force', 'overwrite')
   .option('--json', 'machine-readable')
   .action(async (model: string, flags: Record<string, unknown>) => (await import('./commands/export.js')).exportCommand(model, flags));

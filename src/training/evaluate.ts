@@ -110,8 +110,8 @@ function concatenated(windows: readonly Float32Array[]): Float32Array {
   return all;
 }
 
-/** Index in LABELS of each of the model's labels. */
-function labelOrder(model: ModelPackage): number[] {
+/** Index in LABELS of each of the model's labels. Throws TRAINING_MODEL_LABELS. */
+export function labelOrder(model: ModelPackage): number[] {
   return model.manifest.labels.map((label) => {
     const index = (LABELS as readonly string[]).indexOf(label);
     if (index >= 0) return index;

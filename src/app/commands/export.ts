@@ -2,6 +2,8 @@
 import { existsSync } from 'node:fs';
 import { defaultModelFolder } from '../../inference/model-package.js';
 import { runExport, type ExportedFormat, type ExportResult } from '../../training/export/export.js';
+import { both } from '../../training/export/costs-card.js';
+import type { FormatCosts } from '../../training/export/format-costs.js';
 import type { ExportFormat } from '../../training/export/types.js';
 import { table } from '../output.js';
 import { ProgressBars } from '../progress.js';
@@ -17,7 +19,8 @@ export async function exportCommand(model: string, flags: Record<string, unknown
       ...(flags['format'] === undefined ? {} : { formats: flags['format'] as ExportFormat[] }),
       ...text('calibrate'),
       ...text('evaluate'),
-      ...text('dataset'),
+      ...(flags['dataset'] === undefined ? {} : { datasets: flags['dataset'] as string[] }),
+      card: flags['card'] === true,
       force: flags['force'] === true,
     },
     { onProgress: (phase, done, total) => bars.show(phase, done, total) },
@@ -25,10 +28,10 @@ export async function exportCommand(model: string, flags: Record<string, unknown
   process.stdout.write(flags['json'] === true ? `${JSON.stringify(result)}\n` : `${report(result)}\n`);
 }
 
-function report({ source, precision, output, formats, skipped }: ExportResult): string {
+function report({ source, precision, output, formats, costs, skipped }: ExportResult): string {
   const head = ['format', 'MB', 'largest difference', 'ms/window'];
   const rows = formats.map(({ format, bytes, largestDifference, msPerWindow }) => [format, (bytes / 1e6).toFixed(1), largestDifference?.toExponential(1) ?? 'not run', msPerWindow?.toFixed(1) ?? '']);
-  const parts = [`${source} (weights: ${precision}) → ${output}`, table([head, ...rows]), formats.map(about).join('\n'), costs(formats)];
+  const parts = [`${source} (weights: ${precision}) → ${output}`, table([head, ...rows]), formats.map(about).join('\n'), costs === null ? '' : costTable(costs)];
   return [...parts, skipped.length > 0 ? `${skipped.length} recordings were skipped.` : ''].filter((part) => part !== '').join('\n\n');
 }
 
@@ -36,9 +39,9 @@ function about({ format, description, unchecked }: ExportedFormat): string {
   return `${format}: ${description}${unchecked === undefined ? '' : `; not run: ${unchecked}`}.`;
 }
 
-function costs(formats: readonly ExportedFormat[]): string {
-  const rows = formats.flatMap(({ format, accuracy = {} }) =>
-    Object.entries(accuracy).map(([dataset, f]) => [dataset, format, String(f.n), f.accuracy.toFixed(4), f.macroF1.toFixed(4), f.auroc?.toFixed(4) ?? '']),
+function costTable({ datasets }: FormatCosts): string {
+  const rows = Object.entries(datasets).flatMap(([dataset, { clips, formats }]) =>
+    formats.map((f) => [dataset, f.format, f.accuracy.toFixed(4), f.macroF1.toFixed(4), f.auroc?.toFixed(4) ?? '', both(f.clipDifference), both(f.windowDifference), `${f.changedLabels} of ${clips}`]),
   );
-  return rows.length === 0 ? '' : table([['data set', 'format', 'n', 'accuracy', 'macro-F1', 'AUROC'], ...rows]);
+  return table([['data set', 'format', 'accuracy', 'macro-F1', 'AUROC', 'clips: mean, largest difference', 'windows', 'labels changed'], ...rows]);
 }

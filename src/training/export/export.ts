@@ -2,11 +2,11 @@
 import { join, resolve } from 'node:path';
 import { StageError } from '../../common/stage-error.js';
 import { calibratedSoftmax } from '../../inference/calibrate.js';
-import { loadAudio, type LoadedRecording, type SkippedRecording } from '../audio-cache.js';
+import { loadAudio, type SkippedRecording } from '../audio-cache.js';
 import { openDataset } from '../datasets/open-dataset.js';
-import { predictPackage } from '../evaluate.js';
-import { summariseDataset } from '../summary.js';
 import { calibrateActivations } from './calibrate-activations.js';
+import { writeCostsToCard } from './costs-card.js';
+import { measureCosts, type FormatCosts, type PackageSource } from './format-costs.js';
 import { layersModelExport } from './layers-model.js';
 import { onnxExport } from './onnx.js';
 import { onnxInt8Export } from './onnx-int8.js';
@@ -30,10 +30,12 @@ export interface ExportOptions {
   formats?: readonly ExportFormat[];
   /** Folder of recordings that fix the scales of a static onnx-int8; without it, onnx-int8 is weight-only. */
   calibrate?: string;
-  /** Folder of labelled recordings to measure what each ONNX format costs; the source must be a package. */
+  /** Folder of labelled recordings to measure what each format costs; the source must be a package. */
   evaluate?: string;
-  /** Only this data set of `evaluate`. */
-  dataset?: string;
+  /** Only these data sets of `evaluate`. */
+  datasets?: readonly string[];
+  /** Put what `evaluate` found into the package's card. */
+  card?: boolean;
   /** Overwrite. Default false. */
   force?: boolean;
 }
@@ -49,8 +51,6 @@ export interface ExportedFormat {
   msPerWindow: number | null;
   /** Why it was not run. */
   unchecked?: string;
-  /** With `evaluate`, by data set; ONNX formats only. */
-  accuracy?: Record<string, { n: number; accuracy: number; macroF1: number; auroc: number | null }>;
 }
 
 export interface ExportResult {
@@ -58,6 +58,8 @@ export interface ExportResult {
   precision: string;
   output: string;
   formats: ExportedFormat[];
+  /** With `evaluate`, of the formats that could be run; also in costs.json. */
+  costs: FormatCosts | null;
   skipped: SkippedRecording[];
 }
 
@@ -69,10 +71,11 @@ export interface ExportHooks {
 export async function runExport(options: ExportOptions, hooks: ExportHooks = {}): Promise<ExportResult> {
   const formats = EXPORT_FORMATS.filter((format) => (options.formats ?? EXPORT_FORMATS).includes(format));
   const output = resolve(options.output);
-  refuseExisting([...formats.map((format) => join(output, TARGETS[format])), join(output, 'export.json')], options.force === true);
+  refuseExisting([...formats.map((format) => join(output, TARGETS[format])), join(output, 'export.json'), ...(options.evaluate === undefined ? [] : [join(output, 'costs.json')])], options.force === true);
   const source = await readSource(options.model);
+  if (options.card === true && options.evaluate === undefined) throw invalid('--card needs figures', 'Name labelled recordings with --evaluate.');
   if (options.evaluate !== undefined && source.model === null) throw noPackage(source.path);
-  const judged = options.evaluate === undefined ? { recordings: [], skipped: [] } : await recordingsOf(options.evaluate, options.dataset, source);
+  const judged = options.evaluate === undefined ? null : await recordingsOf(options.evaluate, options.datasets, source);
   const ranges = options.calibrate !== undefined && formats.includes('onnx-int8') ? await calibrated(source, options.calibrate, hooks) : null;
 
   const windows = checkWindows(source);
@@ -85,10 +88,20 @@ export async function runExport(options: ExportOptions, hooks: ExportHooks = {})
     exported.push({ format, path: target, description: written.description, bytes: written.files.reduce((sum, { data }) => sum + Buffer.byteLength(data), 0), ...checked });
     hooks.onProgress?.('export', index + 1, formats.length);
   }
-  await evaluateAll(exported, source, judged.recordings, hooks);
-  const result: ExportResult = { source: source.path, precision: source.precision, output, formats: exported, skipped: judged.skipped };
-  await place(join(output, 'export.json'), [{ path: '', data: `${JSON.stringify(description(source, result), null, 2)}\n` }], () => Promise.resolve());
-  return result;
+  const result: ExportResult = { source: source.path, precision: source.precision, output, formats: exported, costs: null, skipped: judged?.skipped ?? [] };
+  await writeJson(join(output, 'export.json'), description(source, result));
+  if (judged === null) return result;
+  const costs = await measureCosts(source as PackageSource, exported.filter(({ unchecked }) => unchecked === undefined), judged.recordings, {
+    calibratedOn: ranges === null ? null : resolve(options.calibrate!),
+    onProgress: (done, total) => hooks.onProgress?.('measuring costs', done, total),
+  });
+  await writeJson(join(output, 'costs.json'), costs);
+  if (options.card === true) await writeCostsToCard(source.path, costs);
+  return { ...result, costs };
+}
+
+function writeJson(file: string, value: unknown): Promise<void> {
+  return place(file, [{ path: '', data: `${JSON.stringify(value, null, 2)}\n` }], () => Promise.resolve());
 }
 
 function write(format: ExportFormat, source: ExportSource, ranges: Awaited<ReturnType<typeof calibrateActivations>> | null): Written {
@@ -149,23 +162,11 @@ async function medianMs(runner: Runner, window: Float32Array): Promise<number> {
   }
 }
 
-async function recordingsOf(folder: string, dataset: string | undefined, source: ExportSource) {
-  const listed = openDataset(folder).recordings.filter((r) => r.set !== 0 && (dataset === undefined || r.dataset === dataset));
-  if (listed.length === 0) throw new StageError({ code: 'TRAINING_DATASET_MISSING', stage: 'training', message: `${folder} holds no labelled recording${dataset === undefined ? '' : ` of ${dataset}`}`, remedy: 'Name a folder and data set that `stethostream evaluate` takes.' });
-  return loadAudio(listed, source.features);
-}
-
-/** Through the code of `evaluate`, the package's ONNX file replaced by the exported one. */
-async function evaluateAll(exported: ExportedFormat[], source: ExportSource, recordings: readonly LoadedRecording[], hooks: ExportHooks): Promise<void> {
-  if (source.model === null || recordings.length === 0) return;
-  for (const entry of exported.filter(({ format }) => format.startsWith('onnx'))) {
-    const predictions = await predictPackage({ ...source.model, onnxFile: entry.path }, recordings, { onProgress: (done, total) => hooks.onProgress?.(`evaluate ${entry.format}`, done, total) });
-    const names = [...new Set(predictions.map((p) => p.dataset))];
-    entry.accuracy = Object.fromEntries(names.map((name) => {
-      const { n, accuracy, macroF1, auroc } = summariseDataset(predictions.filter((p) => p.dataset === name), source.model!.manifest.thresholds.abnormal, 1, 1);
-      return [name, { n, accuracy: accuracy.value, macroF1: macroF1.value, auroc: auroc?.value ?? null }];
-    }));
-  }
+async function recordingsOf(folder: string, datasets: readonly string[] | undefined, source: ExportSource) {
+  const labelled = openDataset(folder).recordings.filter((r) => r.set !== 0);
+  const missing = (datasets ?? []).filter((name) => !labelled.some((r) => r.dataset === name));
+  if (labelled.length === 0 || missing.length > 0) throw new StageError({ code: 'TRAINING_DATASET_MISSING', stage: 'training', message: `${folder} holds no labelled recording${missing.length === 0 ? '' : ` of ${missing.join(', ')}`}`, remedy: 'Name a folder and data sets that `stethostream evaluate` takes.' });
+  return loadAudio(labelled.filter((r) => datasets === undefined || datasets.includes(r.dataset)), source.features);
 }
 
 /** What a user of the files must know. */
@@ -176,5 +177,9 @@ function description(source: ExportSource, { formats, precision }: ExportResult)
 }
 
 function noPackage(path: string): StageError {
-  return new StageError({ code: 'TRAINING_OPTION_INVALID', stage: 'training', message: `--evaluate needs a model package with its threshold, ${path} is none`, remedy: 'Name a model package, or leave --evaluate out.' });
+  return invalid(`--evaluate needs a model package with its threshold, ${path} is none`, 'Name a model package, or leave --evaluate out.');
+}
+
+function invalid(message: string, remedy: string): StageError {
+  return new StageError({ code: 'TRAINING_OPTION_INVALID', stage: 'training', message, remedy });
 }
