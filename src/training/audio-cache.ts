@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { cacheDir } from '../common/paths.js';
 import { StageError } from '../common/stage-error.js';
@@ -14,7 +15,6 @@ import type { FeatureParams } from '../features/index.js';
 import { openClipDecoder, type ClipDecoder } from './feed/clip-decoder.js';
 import { inOrder } from './feed/in-order.js';
 import { sharedFloats } from './feed/shared-clips.js';
-import { defaultWorkers } from './feed/worker-pool.js';
 import type { Recording } from './manifest-csv.js';
 
 /** Raise when decoding or conditioning changes what it gives. */
@@ -54,13 +54,16 @@ export interface LoadAudioOptions {
 /** Below this many recordings, to start workers takes longer than to decode. */
 const FEW_RECORDINGS = 16;
 
+/** Nothing trains meanwhile, and the calling thread only reads and hashes: no core is left free for it. */
+const MOST_WORKERS = 2;
+
 /** Files that are read or decoded at once, for each worker: one being decoded, one waiting. */
 const FILES_PER_WORKER = 2;
 
 /** Loads all of them, in their order. Throws TRAINING_NO_AUDIO when none can be read. */
 export async function loadAudio(recordings: readonly Recording[], params: FeatureParams, options: LoadAudioOptions = {}): Promise<LoadedAudio> {
   const folder = options.folder ?? join(cacheDir(), 'audio');
-  const { workers = recordings.length < FEW_RECORDINGS ? 0 : defaultWorkers() } = options;
+  const { workers = recordings.length < FEW_RECORDINGS ? 0 : Math.min(MOST_WORKERS, availableParallelism()) } = options;
   const decoder = openClipDecoder(params, workers);
   const loaded: LoadedAudio = { recordings: [], skipped: [] };
   const load = (recording: Recording) => loadOne(recording, params, folder, decoder);

@@ -46,11 +46,11 @@ interface Seat<Request, Answer> {
 const MAX_FAILED_STARTS = 2;
 
 /**
- * Cores that are left beside the one that trains, at least 1 and at most `most`. TensorFlow computes on all cores, but
- * not all the time: on two cores one worker still pays, since it fills the gaps between TensorFlow's operations.
+ * Workers beside a thread that trains: one core is left to it, 1 at least, 2 at most. A batch takes about a hundredth of
+ * a step's time, so that one worker keeps up even where TensorFlow takes both cores, and more than two would lie idle.
  */
-export function defaultWorkers(most = 2): number {
-  return Math.max(1, Math.min(most, availableParallelism() - 1));
+export function defaultWorkers(cores = availableParallelism()): number {
+  return Math.max(1, Math.min(2, cores - 1));
 }
 
 export class WorkerPool<Request, Answer extends object> {
