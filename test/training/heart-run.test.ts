@@ -51,7 +51,7 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
     writeFileSync(join(data, 'broken.wav'), 'RIFF but no sound');
     appendFileSync(join(data, 'manifest.csv'), 'broken.wav,pascal-b,murmur,,m9,A\nmissing.wav,pascal-b,normal,,s99,A\n');
     result = await runTrain(options('whole'), { onLine: (line) => lines.push(line) });
-  }, 120_000);
+  }, 240_000);
 
   afterAll(() => {
     rmSync(folder, { recursive: true, force: true });
@@ -202,7 +202,7 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
       for (const [name, tensor] of a!.tensors) expect(b!.tensors.get(name)?.data, `${phase} ${name}`).toEqual(tensor.data);
     }
     expect(resumed.results.crossValidation).toEqual(result.results.crossValidation);
-  }, 120_000);
+  }, 240_000);
 
   it('pseudo-labels unlabelled recordings for a fold only of subjects that it does not judge', async () => {
     const unlabelled = join(folder, 'unlabelled');
@@ -230,7 +230,7 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
     }
     expect(Object.keys(results.pseudoLabels!.final).every((label) => ['normal', 'murmur', 'extrasystole'].includes(label))).toBe(true);
     expect(results.predictions.crossValidation).toHaveLength(20);
-  }, 60_000);
+  }, 120_000);
 
   it('refuses to go on with other options', async () => {
     await expect(runTrain({ ...options('whole'), seed: 4 })).rejects.toMatchObject({ code: 'TRAINING_RUN_MISMATCH' });
