@@ -51,8 +51,8 @@ export interface LoadAudioOptions {
   onSkip?: (skipped: SkippedRecording) => void;
 }
 
-/** Below this many recordings, to start workers takes longer than to decode. */
-const FEW_RECORDINGS = 16;
+/** Below this many, to start a worker (about 0.2 s of processor time) takes as long as it saves (2 to 3 ms for a clip of PhysioNet's). */
+const FEW_RECORDINGS = 100;
 
 /** Nothing trains meanwhile, and the calling thread only reads and hashes: no core is left free for it. */
 const MOST_WORKERS = 2;
