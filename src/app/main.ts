@@ -85,6 +85,7 @@ program
   .option('--seed <n>', 'seed of everything random (default: 1)')
   .option('--batch-size <n>', 'windows or pictures per step (default: article 4, else 16)')
   .option('--checkpoint-every-steps <n>', 'steps between checkpoints (default: article 50, else 100)')
+  .option('--watch [port]', 'show the run live on a page of this machine (default port: 8079; 0 for a free one)')
   .option('--json', 'print the results as JSON at the end')
   .option('--output <folder>', 'heart: folder of the model package (default: models/<name>)')
   .option('--name <name>', 'heart: name of the model (default: heart-resnet34)')

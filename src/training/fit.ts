@@ -68,7 +68,7 @@ export async function runStage(learner: Learner, options: StageOptions): Promise
     if (!Number.isFinite(loss) || frameLoss === Infinity) throw diverged(name, step, settings.learningRate);
     running = follow(running, loss);
     frames = follow(frames, frameLoss);
-    clock.update((step + 1) * batchSize, running);
+    clock.update((step + 1) * batchSize, running, settings.learningRate);
     if ((step + 1) % 10 === 0 || step + 1 === steps) state.curve.push({ step: step + 1, loss: running, learningRate: settings.learningRate });
     if ((step + 1) % 20 === 0) logStep(options, step + 1, { loss: running, frameLoss: frames }, settings.learningRate, startedAt, state);
     if ((step + 1) % options.checkpointEverySteps === 0 || step + 1 === steps) {

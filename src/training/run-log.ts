@@ -15,6 +15,8 @@ export interface TrainingProgress {
   etaSeconds: number;
   /** Running mean of the loss, where there is one. */
   loss?: number;
+  /** Of the latest step, where there is one. */
+  learningRate?: number;
   updatedAt: string;
 }
 
@@ -29,7 +31,7 @@ export interface RunLogOptions {
 
 /** One phase's clock. */
 export interface PhaseProgress {
-  update(done: number, loss?: number): void;
+  update(done: number, loss?: number, learningRate?: number): void;
 }
 
 export class RunLog {
@@ -49,7 +51,7 @@ export class RunLog {
   phase(phase: string, total: number, unit: TrainingProgress['unit'], from = 0): PhaseProgress {
     const startedAt = performance.now();
     return {
-      update: (done, loss) => {
+      update: (done, loss, learningRate) => {
         const seconds = (performance.now() - startedAt) / 1000;
         const perSecond = (done - from) / Math.max(1e-3, seconds);
         this.report({
@@ -60,6 +62,7 @@ export class RunLog {
           perSecond,
           etaSeconds: perSecond > 0 ? (total - done) / perSecond : 0,
           ...(loss === undefined ? {} : { loss }),
+          ...(learningRate === undefined ? {} : { learningRate }),
           updatedAt: new Date().toISOString(),
         });
       },

@@ -4,7 +4,12 @@ import type { ArticleOptions } from '../../training/article/options.js';
 import type { OwnOptions } from '../../training/own/options.js';
 import type { TrainingProgress } from '../../training/run-log.js';
 import type { TrainOptions } from '../../training/train.js';
+import { LiveRun } from '../../training/watch/live-run.js';
+import { openWatch } from '../../training/watch/watch-server.js';
 import { ProgressBars } from '../progress.js';
+
+/** Of `--watch` without a number. */
+const DEFAULT_WATCH_PORT = 8079;
 
 /** Flags that not every preset knows. */
 const OWN_FLAGS = {
@@ -21,11 +26,24 @@ export async function train(flags: Flags): Promise<void> {
   const preset = (flags['preset'] ?? 'heart') as Preset;
   refuse(flags, preset);
   const bars = new ProgressBars();
+  const live = new LiveRun(`Training, preset ${preset}, ${String(flags['data'])}`);
+  const watch = flags['watch'] === undefined ? null : await openWatch(live, flags['watch'] === true ? DEFAULT_WATCH_PORT : Number(flags['watch']));
+  if (watch) bars.line(`watch this run at ${watch.url}`);
   const hooks = {
-    onLine: (line: string) => bars.line(line),
-    onProgress: ({ phase, done, total, loss }: TrainingProgress) => bars.show(phase, done, total, loss === undefined ? '' : `loss ${loss.toFixed(3)}`),
+    onLine: (line: string) => {
+      bars.line(line);
+      live.line(line);
+    },
+    onProgress: (progress: TrainingProgress) => {
+      const { phase, done, total, loss } = progress;
+      bars.show(phase, done, total, loss === undefined ? '' : `loss ${loss.toFixed(3)}`);
+      live.update(progress);
+    },
   };
-  const print = await { heart: trainHeart, article: trainArticle, own: trainOwn }[preset](flags, hooks).finally(() => bars.end());
+  const print = await { heart: trainHeart, article: trainArticle, own: trainOwn }[preset](flags, hooks).finally(async () => {
+    bars.end();
+    await watch?.close();
+  });
   process.stdout.write(flags['json'] === true ? `${JSON.stringify(print.json)}\n` : print.text);
 }
 

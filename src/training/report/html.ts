@@ -138,7 +138,7 @@ function againSection(again: Again, notes: readonly string[]): string {
 
 const veilCss = `#${VEIL_COLOUR.toString(16).padStart(6, '0')}9e`;
 
-const STYLE = `
+export const STYLE = `
 :root{--ink:#1d2733;--soft:#5b6773;--line:#dde2e8;--panel:#f6f8fa;--accent:#0072b2;--bad:#b34700}
 *{box-sizing:border-box}
 body{margin:0;background:#fff;color:var(--ink);font:15px/1.5 system-ui,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
