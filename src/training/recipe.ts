@@ -81,7 +81,7 @@ export const HEART_RECIPE: HeartRecipe = {
       syntheticArtifactShare: 0.04,
     },
   },
-  finetuneRuns: 3,
+  finetuneRuns: 1,
   pseudoLabels: false,
   testShare: 0.13,
   calibrationShare: 0.07,

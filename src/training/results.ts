@@ -66,8 +66,10 @@ export function collectResults(phases: Phases, division: Division, recipe: Heart
   const validationLogits = phases.folds.flatMap((fold) => fold.logits['validation'] ?? []);
   const temperature = fitTemperature(division.target, validationLogits);
   const outOfFold = toPredictions(division.target, validationLogits, temperature);
-  const physionet = toPredictions(division.test, phases.final.logits['test'] ?? [], temperature);
-  const pretrained = toPredictions(division.test, phases.pretrain.logits['test'] ?? [], temperature);
+  // Data sets added to the pre-training are held out in part as well; they are not PhysioNet's figures.
+  const heldOut = division.test.filter((r) => r.dataset === 'physionet2016');
+  const physionet = toPredictions(heldOut, phases.final.logits['test'] ?? [], temperature);
+  const pretrained = toPredictions(heldOut, phases.pretrain.logits['test'] ?? [], temperature);
   const calibrationPart = toPredictions(division.calibration, phases.final.logits['calibration'] ?? [], temperature);
   const abnormal = abnormalThreshold([outOfFold, calibrationPart]);
   const summarise = (predictions: readonly ClipPrediction[]) => summariseDataset(predictions, abnormal, seed, resamples);
@@ -84,7 +86,7 @@ export function collectResults(phases: Phases, division: Division, recipe: Heart
       pretrained: summarise(pretrained),
       final: summarise(physionet),
       perSite: perSite(physionet, summarise),
-      floors: foldedFloors(division.test, (r) => `${r.site}|${r.label}`, params, seed),
+      floors: foldedFloors(heldOut, (r) => `${r.site}|${r.label}`, params, seed),
     },
     artifacts: artifactFigures(phases, division, recipe, temperature),
     curves: Object.fromEntries([['pretrain', phases.pretrain.curve], ...phases.folds.map((fold, i) => [`fold-${i + 1}`, fold.curve] as const), ['final', phases.final.curve]]),

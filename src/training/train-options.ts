@@ -24,8 +24,10 @@ export interface TrainOptions {
   pretrainWindows?: number;
   /** Windows to fine-tune on, per fold and for the final model. Default 4000. */
   finetuneWindows?: number;
-  /** Fine-tunings whose weights are averaged, per fold and for the final model. Default 3. */
+  /** Fine-tunings whose weights are averaged, per fold and for the final model. Default 1. */
   finetuneRuns?: number;
+  /** Data sets to pre-train on. Default physionet2016 and pascal-a, whose terms allow a model to be shared. */
+  pretrainDatasets?: readonly string[];
   /** Let a first fine-tuning label the target's unlabelled recordings that it is sure about. Default false. */
   pseudoLabels?: boolean;
   /** Windows per step. Default 16. */
@@ -65,6 +67,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     pretrainWindows: options.pretrainWindows ?? recipe.pretrain.windows,
     finetuneWindows: options.finetuneWindows ?? recipe.finetune.windows,
     finetuneRuns: options.finetuneRuns ?? recipe.finetuneRuns,
+    pretrainDatasets: pretrainDatasets(options.pretrainDatasets, recipe),
     pseudoLabels: options.pseudoLabels ?? recipe.pseudoLabels ?? false,
     batchSize: options.batchSize ?? recipe.pretrain.batchSize,
     folds: options.folds ?? recipe.folds,
@@ -74,6 +77,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     spec: options.spec ?? resnet34(LABELS.length),
     recipe: {
       ...recipe,
+      pretrainDatasets: pretrainDatasets(options.pretrainDatasets, recipe),
       folds: positive('folds', options.folds ?? recipe.folds, 2),
       pretrain: stage(recipe.pretrain, options.pretrainWindows),
       finetune: stage(recipe.finetune, options.finetuneWindows),
@@ -81,6 +85,19 @@ export function withDefaults(options: TrainOptions): TrainSettings {
       finetuneRuns: positive('finetuneRuns', options.finetuneRuns ?? recipe.finetuneRuns),
     },
   };
+}
+
+/** Those of the recipe can't be left out: the threshold of "abnormal" and the figures of artifacts come from them. */
+function pretrainDatasets(given: readonly string[] | undefined, recipe: HeartRecipe): readonly string[] {
+  if (given === undefined) return recipe.pretrainDatasets;
+  const missing = recipe.pretrainDatasets.filter((name) => !given.includes(name));
+  if (missing.length === 0 && !given.includes(recipe.targetDataset)) return given;
+  throw new StageError({
+    code: 'TRAINING_OPTION_INVALID',
+    stage: 'training',
+    message: `pretrainDatasets is ${given.join(',')}, it must hold ${recipe.pretrainDatasets.join(', ')} and not the target ${recipe.targetDataset}`,
+    remedy: `Give them all, e.g. --pretrain-datasets ${recipe.pretrainDatasets.join(',')},yaseen,bmdhs.`,
+  });
 }
 
 function positive(name: string, value: number, least = 1): number {

@@ -1,0 +1,22 @@
+/** Options of the recipe heart: defaults, and refusals before anything is loaded. */
+import { describe, expect, it } from 'vitest';
+import { withDefaults } from '../../src/training/train-options.js';
+
+describe('options of the recipe heart', () => {
+  it('pre-trains on the sets whose terms allow a shared model unless told otherwise', () => {
+    expect(withDefaults({ data: '.' }).recipe.pretrainDatasets).toEqual(['physionet2016', 'pascal-a']);
+  });
+
+  it('takes further sets for pre-training', () => {
+    const names = ['physionet2016', 'pascal-a', 'yaseen'];
+    expect(withDefaults({ data: '.', pretrainDatasets: names }).recipe.pretrainDatasets).toEqual(names);
+  });
+
+  it.each([[['yaseen']], [['physionet2016']], [['physionet2016', 'pascal-a', 'pascal-b']]])('refuses %j', (names) => {
+    expect(() => withDefaults({ data: '.', pretrainDatasets: names })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID', message: expect.stringContaining(names.join(',')) }));
+  });
+
+  it.each([0, 1.5, -2])('refuses %d fine-tunings', (finetuneRuns) => {
+    expect(() => withDefaults({ data: '.', finetuneRuns })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID' }));
+  });
+});
