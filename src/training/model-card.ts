@@ -132,15 +132,19 @@ function externalSection({ external }: CardFacts): string {
 }
 
 function limitsSection(results: TrainingResults): string {
-  const extrasystole = results.crossValidation.classes.find((figures) => figures.name === 'extrasystole');
-  const extra = extrasystole ? ` (AUROC against the rest ${interval(extrasystole.auroc)}, ${extrasystole.clips} clips)` : '';
   return [
     '## Limits',
-    `- Extrasystole is experimental${extra}: one window of 3 s seldom holds the irregular beat, and 34 of the 39 PASCAL subjects with extrasystoles also have normal recordings.`,
+    `- ${extrasystoleLimit(results.extrasystole)}`,
     '- Trained on two public collections, mostly electronic stethoscopes, many from one hospital each: other devices, ages and places may look different to it.',
     '- "Normal" means "no murmur found in 3 s by a small experiment", nothing more. It names no disease, and it may be confidently wrong.',
     `- ${DISCLAIMER}`,
   ].join('\n');
+}
+
+function extrasystoleLimit(figures: TrainingResults['extrasystole']): string {
+  if (!figures) return 'Extrasystole is experimental: there was nothing to judge it by.';
+  const clean = figures.againstCleanNormal ? `, and against the ${figures.cleanNormals} clean normal clips alone ${interval(figures.againstCleanNormal)}` : '';
+  return `**Extrasystole is experimental: do not rely on it.** Out-of-fold AUROC of its ${figures.clips} clips against normal is ${interval(figures.againstNormal)}${clean}; .5 is chance. PASCAL B's noisy normal clips are the only ones that it differs from, by their noise; beat intervals do not tell it either (docs/experiments.md). Most labelled clips seem not to contain the irregular beat.`;
 }
 
 function figuresTable(rows: readonly (readonly [string, DatasetSummary])[]): string {

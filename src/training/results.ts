@@ -7,6 +7,7 @@ import { floorPredictions, type FloorName } from './floors.js';
 import type { FeatureParams } from '../features/index.js';
 import type { FrameFigures } from './frame-accuracy.js';
 import type { PhaseResult, SoupResult } from './heart-run.js';
+import { extrasystoleFigures, type ExtrasystoleFigures } from './extrasystole.js';
 import type { HeartRecipe } from './recipe.js';
 import { ARTIFACT } from './label-map.js';
 import { argMax } from './metrics.js';
@@ -28,6 +29,8 @@ export interface TrainingResults {
   pseudoLabels?: { folds: Record<string, number>[]; final: Record<string, number> } | null;
   /** Frame head after pre-training, on the held-out recordings whose heart states are known; null = no frame head or no states. */
   framesAccuracy?: FrameFigures | null;
+  /** Out-of-fold AUROC of extrasystole against normal and against clean normal; null where the target has none, absent in old runs. */
+  extrasystole?: ExtrasystoleFigures | null;
   /** Held-out PhysioNet: the pre-trained weights, the final weights, and floors by 5 folds within the held-out part. */
   physionet: { pretrained: DatasetSummary; final: DatasetSummary; perSite: Record<string, DatasetSummary>; floors: Record<FloorName, DatasetSummary> | null };
   /** Held-out PASCAL A artifacts on the fold models: how many were called artifact, in all judgements. */
@@ -79,6 +82,7 @@ export function collectResults(phases: Phases, division: Division, recipe: Heart
     crossValidation: summarise(outOfFold),
     folds: division.folds.map((fold) => foldFigures(outOfFold, fold.validation, abnormal, seed)),
     floors: floorSummaries(division.target, targetSplits, params, seed),
+    extrasystole: extrasystoleFigures(outOfFold, division.target, seed, resamples),
     soup: soupFigures(phases, division.target, outOfFold, abnormal, seed),
     pseudoLabels: phases.final.pseudoLabelled ? { folds: phases.folds.map((fold) => fold.pseudoLabelled ?? {}), final: phases.final.pseudoLabelled } : null,
     framesAccuracy: phases.pretrain.framesAccuracy ?? null,
