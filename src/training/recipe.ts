@@ -56,7 +56,6 @@ export const HEART_RECIPE: HeartRecipe = {
     weightDecay: 0.02,
     emaDecay: 0.99,
     labelSmoothing: 0.02,
-    frameHeadWeight: 0.5,
     augmentation: HEART_AUGMENTATION,
     sampling: {
       datasetShares: { physionet2016: 0.86, 'pascal-a': 0.14 },
@@ -72,7 +71,6 @@ export const HEART_RECIPE: HeartRecipe = {
     weightDecay: 0.02,
     emaDecay: 0.98,
     labelSmoothing: 0.02,
-    frameHeadWeight: 0.25,
     augmentation: HEART_AUGMENTATION,
     sampling: {
       datasetShares: { 'pascal-b': 0.7, physionet2016: 0.2, 'pascal-a': 0.1 },

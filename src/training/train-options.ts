@@ -26,6 +26,8 @@ export interface TrainOptions {
   finetuneWindows?: number;
   /** Fine-tunings whose weights are averaged, per fold and for the final model. Default 1. */
   finetuneRuns?: number;
+  /** Weight of the frame head's loss in pre-training; half of it in fine-tuning. Default 0: no frame head. */
+  frameHead?: number;
   /** Data sets to pre-train on. Default physionet2016 and pascal-a, whose terms allow a model to be shared. */
   pretrainDatasets?: readonly string[];
   /** Let a first fine-tuning label the target's unlabelled recordings that it is sure about. Default false. */
@@ -50,8 +52,9 @@ export type TrainSettings = Required<TrainOptions>;
 /** Throws TRAINING_OPTION_INVALID. */
 export function withDefaults(options: TrainOptions): TrainSettings {
   const recipe = options.recipe ?? HEART_RECIPE;
-  const stage = (from: StageRecipe, windows: number | undefined): StageRecipe => ({
+  const stage = (from: StageRecipe, windows: number | undefined, frameHead: number | undefined): StageRecipe => ({
     ...from,
+    ...(frameHead === undefined ? {} : { frameHeadWeight: weightOf('frameHead', frameHead) }),
     windows: positive('windows', windows ?? from.windows),
     batchSize: positive('batchSize', options.batchSize ?? from.batchSize),
   });
@@ -67,6 +70,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     pretrainWindows: options.pretrainWindows ?? recipe.pretrain.windows,
     finetuneWindows: options.finetuneWindows ?? recipe.finetune.windows,
     finetuneRuns: options.finetuneRuns ?? recipe.finetuneRuns,
+    frameHead: options.frameHead ?? recipe.pretrain.frameHeadWeight ?? 0,
     pretrainDatasets: pretrainDatasets(options.pretrainDatasets, recipe),
     pseudoLabels: options.pseudoLabels ?? recipe.pseudoLabels ?? false,
     batchSize: options.batchSize ?? recipe.pretrain.batchSize,
@@ -79,12 +83,22 @@ export function withDefaults(options: TrainOptions): TrainSettings {
       ...recipe,
       pretrainDatasets: pretrainDatasets(options.pretrainDatasets, recipe),
       folds: positive('folds', options.folds ?? recipe.folds, 2),
-      pretrain: stage(recipe.pretrain, options.pretrainWindows),
-      finetune: stage(recipe.finetune, options.finetuneWindows),
+      pretrain: stage(recipe.pretrain, options.pretrainWindows, options.frameHead),
+      finetune: stage(recipe.finetune, options.finetuneWindows, options.frameHead === undefined ? undefined : options.frameHead / 2),
       pseudoLabels: options.pseudoLabels ?? recipe.pseudoLabels ?? false,
       finetuneRuns: positive('finetuneRuns', options.finetuneRuns ?? recipe.finetuneRuns),
     },
   };
+}
+
+function weightOf(name: string, value: number): number {
+  if (value >= 0 && value <= 10) return value;
+  throw new StageError({
+    code: 'TRAINING_OPTION_INVALID',
+    stage: 'training',
+    message: `${name} is ${value}, it must lie between 0 (off) and 10`,
+    remedy: 'Try 0.5; see docs/experiments.md for what it did.',
+  });
 }
 
 /** Those of the recipe can't be left out: the threshold of "abnormal" and the figures of artifacts come from them. */

@@ -41,7 +41,7 @@ export async function runTrain(options: TrainOptions, hooks: TrainHooks = {}): P
   claimRun(run, { data, seed, recipe, features, spec }, log);
   noteEnvironment(settings.run, settings.command);
   const dataset = openDataset(settings.data);
-  const states = loadStates(settings.data, log);
+  const states = loadStates(settings.data, settings.recipe, log);
   const { recordings, skipped } = await load(dataset, settings, log);
   const division = divide(recordings, settings.recipe, settings.seed);
   describeDivision(division, settings, log);
@@ -84,7 +84,8 @@ async function load({ recordings, problems }: OpenedDataset, settings: TrainSett
   return loaded;
 }
 
-function loadStates(folder: string, log: RunLog): HeartContext['states'] {
+function loadStates(folder: string, recipe: TrainSettings['recipe'], log: RunLog): HeartContext['states'] {
+  if (!recipe.pretrain.frameHeadWeight && !recipe.finetune.frameHeadWeight) return new Map();
   const { sources, byPath } = readHeartStates(folder);
   log.line(sources.length > 0 ? `heart states of ${byPath.size} recordings: ${sources.join(', ')}` : 'heart states: no states.jsonl in the folder, so the frame head is left out');
   return byPath;

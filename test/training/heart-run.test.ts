@@ -31,6 +31,7 @@ const options = (run: string): TrainOptions => ({
   finetuneWindows: 16,
   batchSize: 4,
   finetuneRuns: 2,
+  frameHead: 0.5,
   folds: 2,
   checkpointEverySteps: 2,
   command: 'stethostream train --data data',

@@ -16,6 +16,13 @@ describe('options of the recipe heart', () => {
     expect(() => withDefaults({ data: '.', pretrainDatasets: names })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID', message: expect.stringContaining(names.join(',')) }));
   });
 
+  it('has no frame head unless asked, and half of its weight in fine-tuning', () => {
+    expect(withDefaults({ data: '.' }).recipe.pretrain.frameHeadWeight ?? 0).toBe(0);
+    const { pretrain, finetune } = withDefaults({ data: '.', frameHead: 0.5 }).recipe;
+    expect([pretrain.frameHeadWeight, finetune.frameHeadWeight]).toEqual([0.5, 0.25]);
+    expect(() => withDefaults({ data: '.', frameHead: -1 })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID' }));
+  });
+
   it.each([0, 1.5, -2])('refuses %d fine-tunings', (finetuneRuns) => {
     expect(() => withDefaults({ data: '.', finetuneRuns })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID' }));
   });

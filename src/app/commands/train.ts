@@ -13,7 +13,7 @@ const DEFAULT_WATCH_PORT = 8079;
 
 /** Flags that not every preset knows. */
 const OWN_FLAGS = {
-  heart: ['output', 'name', 'modelVersion', 'pretrainWindows', 'finetuneWindows', 'finetuneRuns', 'pretrainDatasets', 'pseudoLabels', 'folds'],
+  heart: ['output', 'name', 'modelVersion', 'pretrainWindows', 'finetuneWindows', 'finetuneRuns', 'frameHead', 'pretrainDatasets', 'pseudoLabels', 'folds'],
   article: ['dataset', 'weights', 'imageSize', 'split', 'validationShare', 'epochs', 'unfreezeEpochs', 'earlyStopping', 'freeze', 'learningRate', 'finderSteps', 'weightDecay', 'dropout'],
   own: ['dataset', 'folds', 'windows', 'start', 'binary', 'fastMath'],
 } as const;
@@ -97,7 +97,7 @@ function heartOptions(flags: Flags): TrainOptions {
     ...texts(flags, ['run', 'output', 'name']),
     ...(flags['modelVersion'] === undefined ? {} : { version: String(flags['modelVersion']) }),
     ...(flags['pretrainDatasets'] === undefined ? {} : { pretrainDatasets: String(flags['pretrainDatasets']).split(',').map((name) => name.trim()) }),
-    ...numbers(flags, ['seed', 'pretrainWindows', 'finetuneWindows', 'finetuneRuns', 'batchSize', 'folds', 'checkpointEverySteps']),
+    ...numbers(flags, ['seed', 'pretrainWindows', 'finetuneWindows', 'finetuneRuns', 'frameHead', 'batchSize', 'folds', 'checkpointEverySteps']),
     command: commandLine(),
   };
 }
