@@ -15,8 +15,7 @@ import type { StateDict } from '../inference/state-dict.js';
 import type { LoadedRecording } from './audio-cache.js';
 import { clipLogits, type ClipLogits } from './clip-logits.js';
 import type { Division } from './division.js';
-import { discardCheckpoint, runStage, type CurvePoint } from './fit.js';
-import { withBatchFeed, type BatchFeedOptions } from './feed/batch-feed.js';
+import { discardCheckpoint, type CurvePoint } from './fit.js';
 import { frameAccuracy, type FrameFigures } from './frame-accuracy.js';
 import type { StateInterval } from './heart-states.js';
 import { openLearner, type OpenLearner } from './learner.js';
@@ -24,8 +23,8 @@ import { countLabels, pseudoLabelled } from './pseudo-labels.js';
 import { clipLengths, spreadLengths, type HeartRecipe, type StageRecipe } from './recipe.js';
 import { writeAtomically, type RunLog } from './run-log.js';
 import type { Clip } from './sampler.js';
+import { trainStage } from './train-stage.js';
 import { averageWeights } from './weight-soup.js';
-import { oneCycle } from './engine/schedule.js';
 
 /** What every phase needs. */
 export interface HeartContext {
@@ -201,7 +200,7 @@ function keepResult<R extends PhaseResult>({ folder }: HeartContext, name: strin
 }
 
 async function trainAndJudge(context: HeartContext, phase: Phase, folder: string, learner: OpenLearner): Promise<PhaseResult> {
-  const { curve, seconds } = await fit(context, phase, folder, learner);
+  const { curve, seconds } = await fit(context, phase, learner);
   const logits = await judge(context, phase, learner);
   const framesAccuracy = judgeFrames(context, phase, learner);
   await writeSafetensors(join(folder, 'weights.safetensors'), await learner.weights());
@@ -230,40 +229,17 @@ function meanCurve(members: readonly PhaseResult[]): CurvePoint[] {
   return (members[0]?.curve ?? []).map((point, i) => ({ ...point, loss: members.reduce((sum, { curve }) => sum + (curve[i]?.loss ?? NaN), 0) / members.length }));
 }
 
-async function fit(context: HeartContext, phase: Phase, folder: string, learner: OpenLearner): Promise<{ curve: CurvePoint[]; seconds: number }> {
-  const { recipe } = phase;
-  const { log } = context;
-  const steps = Math.max(1, Math.round(recipe.windows / recipe.batchSize));
-  log.line(`${phase.name}: ${phase.training.length} clips, ${steps} steps of ${recipe.batchSize} windows`);
-  return withBatchFeed({ ...feedOptions(context, phase), steps }, async (feed) => {
-    for (const { name, clips, share } of feed.shares) log.line(`  ${(share * 100).toFixed(1).padStart(5)} %  ${String(clips).padStart(4)} clips  ${name}`);
-    return runStage(learner, {
-      name: phase.name,
-      folder,
-      steps,
-      batchSize: recipe.batchSize,
-      schedule: oneCycle({ steps, maxLearningRate: recipe.maxLearningRate }),
-      batch: (step) => feed.batch(step),
-      checkpointEverySteps: context.checkpointEverySteps,
-      log,
-    });
-  });
-}
-
-function feedOptions({ params, seed, states, log }: HeartContext, { name, number, recipe, training, segmentLengths }: Phase): BatchFeedOptions {
-  return {
+function fit({ params, seed, states, folder: run, log, checkpointEverySteps }: HeartContext, { name, number, recipe, training, segmentLengths }: Phase, learner: OpenLearner): ReturnType<typeof trainStage> {
+  return trainStage(learner, {
+    name,
+    folder: join(run, name),
+    recipe,
     clips: training.map((recording) => toClip(recording, states)),
     params,
-    options: {
-      seed: seed * 1000 + number,
-      batchSize: recipe.batchSize,
-      frameStates: (recipe.frameHeadWeight ?? 0) > 0,
-      augmentation: recipe.augmentation,
-      ...recipe.sampling,
-      segmentLengths,
-    },
-    onRestart: ({ message }) => log.line(`${name}: ${message}; it is started again`),
-  };
+    sampling: { seed: seed * 1000 + number, frameStates: (recipe.frameHeadWeight ?? 0) > 0, segmentLengths },
+    checkpointEverySteps,
+    log,
+  });
 }
 
 /** Site is a device only in PhysioNet; in PASCAL B it is a place on the chest, no shortcut to balance against. */

@@ -4,6 +4,7 @@ import { StageError } from '../common/stage-error.js';
 import { heartFeatures, type FeatureParams } from '../features/index.js';
 import { resnet34, type ResNetSpec } from '../inference/resnet34.js';
 import { LABELS } from './label-map.js';
+import { whole } from './option-checks.js';
 import { HEART_RECIPE, type HeartRecipe, type StageRecipe } from './recipe.js';
 
 export interface TrainOptions {
@@ -55,9 +56,10 @@ export function withDefaults(options: TrainOptions): TrainSettings {
   const stage = (from: StageRecipe, windows: number | undefined, frameHead: number | undefined): StageRecipe => ({
     ...from,
     ...(frameHead === undefined ? {} : { frameHeadWeight: weightOf('frameHead', frameHead) }),
-    windows: positive('windows', windows ?? from.windows),
-    batchSize: positive('batchSize', options.batchSize ?? from.batchSize),
+    windows: whole('windows', windows ?? from.windows, 1),
+    batchSize: whole('batchSize', options.batchSize ?? from.batchSize, 1),
   });
+  const pretrainDatasets = checkedDatasets(options.pretrainDatasets, recipe);
   const name = options.name ?? 'heart-resnet34';
   return {
     data: resolve(options.data),
@@ -71,22 +73,22 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     finetuneWindows: options.finetuneWindows ?? recipe.finetune.windows,
     finetuneRuns: options.finetuneRuns ?? recipe.finetuneRuns,
     frameHead: options.frameHead ?? recipe.pretrain.frameHeadWeight ?? 0,
-    pretrainDatasets: pretrainDatasets(options.pretrainDatasets, recipe),
+    pretrainDatasets,
     pseudoLabels: options.pseudoLabels ?? recipe.pseudoLabels ?? false,
     batchSize: options.batchSize ?? recipe.pretrain.batchSize,
     folds: options.folds ?? recipe.folds,
-    checkpointEverySteps: positive('checkpointEverySteps', options.checkpointEverySteps ?? 100),
+    checkpointEverySteps: whole('checkpointEverySteps', options.checkpointEverySteps ?? 100, 1),
     command: options.command ?? `stethostream train ${options.data}`,
     features: options.features ?? heartFeatures,
     spec: options.spec ?? resnet34(LABELS.length),
     recipe: {
       ...recipe,
-      pretrainDatasets: pretrainDatasets(options.pretrainDatasets, recipe),
-      folds: positive('folds', options.folds ?? recipe.folds, 2),
+      pretrainDatasets,
+      folds: whole('folds', options.folds ?? recipe.folds, 2),
       pretrain: stage(recipe.pretrain, options.pretrainWindows, options.frameHead),
       finetune: stage(recipe.finetune, options.finetuneWindows, options.frameHead === undefined ? undefined : options.frameHead / 2),
       pseudoLabels: options.pseudoLabels ?? recipe.pseudoLabels ?? false,
-      finetuneRuns: positive('finetuneRuns', options.finetuneRuns ?? recipe.finetuneRuns),
+      finetuneRuns: whole('finetuneRuns', options.finetuneRuns ?? recipe.finetuneRuns, 1),
     },
   };
 }
@@ -102,7 +104,7 @@ function weightOf(name: string, value: number): number {
 }
 
 /** Those of the recipe can't be left out: the threshold of "abnormal" and the figures of artifacts come from them. */
-function pretrainDatasets(given: readonly string[] | undefined, recipe: HeartRecipe): readonly string[] {
+function checkedDatasets(given: readonly string[] | undefined, recipe: HeartRecipe): readonly string[] {
   if (given === undefined) return recipe.pretrainDatasets;
   const missing = recipe.pretrainDatasets.filter((name) => !given.includes(name));
   if (missing.length === 0 && !given.includes(recipe.targetDataset)) return given;
@@ -111,15 +113,5 @@ function pretrainDatasets(given: readonly string[] | undefined, recipe: HeartRec
     stage: 'training',
     message: `pretrainDatasets is ${given.join(',')}, it must hold ${recipe.pretrainDatasets.join(', ')} and not the target ${recipe.targetDataset}`,
     remedy: `Give them all, e.g. --pretrain-datasets ${recipe.pretrainDatasets.join(',')},yaseen,bmdhs.`,
-  });
-}
-
-function positive(name: string, value: number, least = 1): number {
-  if (Number.isInteger(value) && value >= least) return value;
-  throw new StageError({
-    code: 'TRAINING_OPTION_INVALID',
-    stage: 'training',
-    message: `${name} is ${value}, it must be a whole number of at least ${least}`,
-    remedy: 'See `stethostream train --help`.',
   });
 }

@@ -7,6 +7,7 @@ import { exportModel, type ExportedModel } from './export-model.js';
 import { finetuneFinal, finetuneFold, pretrain, type HeartContext } from './heart-run.js';
 import { readHeartStates } from './heart-states.js';
 import { requireEngine } from './learner.js';
+import { loadListed } from './load-listed.js';
 import { openDataset, type OpenedDataset } from './datasets/open-dataset.js';
 import { noteEnvironment } from './report/environment.js';
 import { writeReport } from './report/write-report.js';
@@ -75,13 +76,7 @@ async function load({ recordings, problems }: OpenedDataset, settings: TrainSett
   const { pseudoLabels, targetDataset } = settings.recipe;
   const listed = recordings.filter((r) => wanted.includes(r.dataset) && (r.set !== 0 || (pseudoLabels && r.dataset === targetDataset)));
   requireDatasets(listed.filter((r) => r.set !== 0).map((r) => r.dataset), wanted, settings.data);
-  const clock = log.phase('audio', listed.length, 'clips');
-  const loaded = await loadAudio(listed, settings.features, {
-    onProgress: (done) => clock.update(done),
-    onSkip: ({ file, code, reason }) => log.line(`skipped ${file}: ${code}: ${reason}`),
-  });
-  log.line(`audio: ${loaded.recordings.length} recordings, ${loaded.skipped.length} skipped`);
-  return loaded;
+  return loadListed(listed, settings.features, log);
 }
 
 function loadStates(folder: string, recipe: TrainSettings['recipe'], log: RunLog): HeartContext['states'] {

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { StageError } from '../../common/stage-error.js';
 import { articleFeatures, type FeatureParams } from '../../features/index.js';
 import { resnet34, type ResNetSpec } from '../../inference/resnet34.js';
+import { invalidOption, whole } from '../option-checks.js';
 
 export interface ArticleOptions {
   /** Folder of recordings in any form that openDataset knows, e.g. PASCAL's set_b.csv beside set_b/. */
@@ -58,8 +59,8 @@ export function articleSettings(options: ArticleOptions): ArticleSettings {
   if (weights !== null && !existsSync(weights)) throw missingWeights(weights);
   const { learningRate = 'auto', split = 'subject' } = options;
   if (learningRate !== 'auto') within('learningRate', learningRate, 1e-8, 10);
-  else if (options.finderSteps === 0) throw invalid('finderSteps', 0, 'at least 20 when learningRate is auto');
-  if (split !== 'subject' && split !== 'random') throw invalid('split', split, 'subject or random');
+  else if (options.finderSteps === 0) throw invalidOption('finderSteps', 0, 'at least 20 when learningRate is auto');
+  if (split !== 'subject' && split !== 'random') throw invalidOption('split', split, 'subject or random');
   return {
     data: resolve(options.data),
     dataset: options.dataset ?? null,
@@ -90,18 +91,9 @@ export function articleNetwork(settings: ArticleSettings, classes: number): ResN
   return resnet34(classes, settings.network);
 }
 
-function whole(name: string, value: number, least: number): number {
-  if (Number.isInteger(value) && value >= least) return value;
-  throw invalid(name, value, `a whole number of at least ${least}`);
-}
-
 function within(name: string, value: number, low: number, high: number): number {
   if (value >= low && value <= high) return value;
-  throw invalid(name, value, `${low} to ${high}`);
-}
-
-function invalid(name: string, value: unknown, allowed: string): StageError {
-  return new StageError({ code: 'TRAINING_OPTION_INVALID', stage: 'training', message: `${name} is ${String(value)}, it must be ${allowed}`, remedy: 'See `stethostream train --help`.' });
+  throw invalidOption(name, value, `${low} to ${high}`);
 }
 
 function missingWeights(path: string): StageError {

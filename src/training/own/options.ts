@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { StageError } from '../../common/stage-error.js';
 import { heartFeatures, type FeatureParams } from '../../features/index.js';
 import type { ResNetSpec } from '../../inference/resnet34.js';
+import { whole } from '../option-checks.js';
 import type { StageRecipe } from '../recipe.js';
 import { OWN_RECIPE } from './recipe.js';
 
@@ -64,16 +65,6 @@ export function ownSettings(options: OwnOptions): OwnSettings {
     network: options.network ?? {},
     recipe: { ...recipe, windows: whole('windows', options.windows ?? recipe.windows, 1), batchSize: whole('batchSize', options.batchSize ?? recipe.batchSize, 1) },
   };
-}
-
-function whole(name: string, value: number, least: number): number {
-  if (Number.isInteger(value) && value >= least) return value;
-  throw new StageError({
-    code: 'TRAINING_OPTION_INVALID',
-    stage: 'training',
-    message: `${name} is ${value}, it must be a whole number of at least ${least}`,
-    remedy: 'See `stethostream train --help`.',
-  });
 }
 
 function missingStart(path: string): StageError {

@@ -2,17 +2,11 @@
  * The recipe `own`: one data set's own labels. Fixed before any fold was looked at: pre-training of the recipe `heart`
  * with its settings, but sampled as the recordings come, since one figure over all of them is what is asked for.
  */
-import { HEART_AUGMENTATION } from '../augment.js';
-import type { StageRecipe } from '../recipe.js';
+import { HEART_RECIPE, type StageRecipe } from '../recipe.js';
 
 export const OWN_RECIPE: StageRecipe = {
+  ...HEART_RECIPE.pretrain,
   windows: 24_000,
-  batchSize: 16,
-  maxLearningRate: 1.5e-3,
-  weightDecay: 0.02,
-  emaDecay: 0.99,
-  labelSmoothing: 0.02,
-  augmentation: HEART_AUGMENTATION,
   sampling: { datasetShares: {}, siteExponent: 1, labelExponent: 0.7, syntheticArtifactShare: 0 },
 };
 

@@ -11,20 +11,20 @@ import { resnet34, type ResNetSpec } from '../../inference/resnet34.js';
 import { writeSafetensors } from '../../inference/safetensors.js';
 import type { StateDict } from '../../inference/state-dict.js';
 import { readStartWeights } from '../article/start-weights.js';
-import { loadAudio, type LoadedAudio, type LoadedRecording } from '../audio-cache.js';
+import type { LoadedAudio, LoadedRecording } from '../audio-cache.js';
 import { clipLogits } from '../clip-logits.js';
 import { openDataset } from '../datasets/open-dataset.js';
 import { fastMathSupported } from '../engine/fast-math.js';
-import { oneCycle } from '../engine/schedule.js';
-import { withBatchFeed, type BatchFeedOptions } from '../feed/batch-feed.js';
-import { discardCheckpoint, runStage } from '../fit.js';
+import { discardCheckpoint } from '../fit.js';
 import { openLearner, requireEngine, type OpenLearner } from '../learner.js';
+import { loadListed } from '../load-listed.js';
 import type { Recording } from '../manifest-csv.js';
 import { spreadLengths } from '../recipe.js';
 import { noteEnvironment } from '../report/environment.js';
 import { writeReport } from '../report/write-report.js';
 import { claimRun } from '../run-identity.js';
 import { RunLog, writeAtomically, type TrainingProgress } from '../run-log.js';
+import { trainStage } from '../train-stage.js';
 import { divideOwn, type OwnFold } from './division.js';
 import { ownLabels, withOwnSets, type OwnLabels } from './labels.js';
 import { ownSettings, type OwnOptions, type OwnSettings } from './options.js';
@@ -57,7 +57,7 @@ export async function runOwn(options: OwnOptions, hooks: OwnHooks = {}): Promise
   divideOwn(withOwnSets(listed, labels.vocabulary), labels.vocabulary, settings);
   const spec = resnet34(labels.vocabulary.labels.length, settings.network);
   const start = await startFrom(settings, spec);
-  const loaded = await load(listed, settings, log);
+  const loaded = await loadListed(listed, settings.features, log);
   const recordings = withOwnSets(loaded.recordings, labels.vocabulary);
   const folds = divideOwn(recordings, labels.vocabulary, settings);
   describe(recordings, folds, labels, start.text, settings, log);
@@ -105,16 +105,6 @@ function list(settings: OwnSettings, log: RunLog): { dataset: string; listed: Re
   return { dataset, listed: labelled.filter((r) => r.dataset === dataset) };
 }
 
-async function load(listed: readonly Recording[], settings: OwnSettings, log: RunLog): Promise<LoadedAudio> {
-  const clock = log.phase('audio', listed.length, 'clips');
-  const loaded = await loadAudio(listed, settings.features, {
-    onProgress: (done) => clock.update(done),
-    onSkip: ({ file, code, reason }) => log.line(`skipped ${file}: ${code}: ${reason}`),
-  });
-  log.line(`audio: ${loaded.recordings.length} recordings, ${loaded.skipped.length} skipped`);
-  return loaded;
-}
-
 /** The trunk to start from, without a head. */
 async function startFrom({ start }: OwnSettings, spec: ResNetSpec): Promise<{ state: StateDict | undefined; text: string }> {
   if (start === null) return { state: undefined, text: 'random weights' };
@@ -151,45 +141,22 @@ async function runFold(job: Job, fold: OwnFold, number: number): Promise<OwnFold
   }
 }
 
-function fit({ settings, log, ...job }: Job, fold: OwnFold, number: number, folder: string, learner: OpenLearner): ReturnType<typeof runStage> {
-  const { recipe, checkpointEverySteps } = settings;
-  const name = `fold-${number}`;
-  const steps = Math.max(1, Math.round(recipe.windows / recipe.batchSize));
-  log.line(`${name}: ${fold.training.length} clips, ${steps} steps of ${recipe.batchSize} windows`);
-  return withBatchFeed({ ...feedOptions({ settings, log, ...job }, fold, number), steps }, async (feed) => {
-    for (const { name: cell, clips, share } of feed.shares) log.line(`  ${(share * 100).toFixed(1).padStart(5)} %  ${String(clips).padStart(4)} clips  ${cell}`);
-    return runStage(learner, {
-      name,
-      folder,
-      steps,
-      batchSize: recipe.batchSize,
-      schedule: oneCycle({ steps, maxLearningRate: recipe.maxLearningRate }),
-      batch: (step) => feed.batch(step),
-      checkpointEverySteps,
-      log,
-    });
-  });
-}
-
-function feedOptions({ settings, labels, recordings, log }: Job, { training }: OwnFold, number: number): BatchFeedOptions {
-  const { features, recipe, seed } = settings;
+function fit({ settings, labels, recordings, log }: Job, { training }: OwnFold, number: number, folder: string, learner: OpenLearner): ReturnType<typeof trainStage> {
+  const { features, recipe, seed, checkpointEverySteps } = settings;
   const clips = training.map((i) => {
     const { pcm, dataset, site, set, group, file } = recordings[i] as LoadedRecording;
     return { pcm, dataset, site, set, group, name: file, label: labels.vocabulary.labels[31 - Math.clz32(set)] ?? '' };
   });
-  return {
+  return trainStage(learner, {
+    name: `fold-${number}`,
+    folder,
+    recipe,
     clips,
     params: features,
-    options: {
-      seed: seed * 1000 + number,
-      batchSize: recipe.batchSize,
-      frameStates: false,
-      augmentation: recipe.augmentation,
-      ...recipe.sampling,
-      segmentLengths: spreadLengths(windowSpanSamples(features), features.mel.sampleRateHz),
-    },
-    onRestart: ({ message }) => log.line(`fold-${number}: ${message}; it is started again`),
-  };
+    sampling: { seed: seed * 1000 + number, frameStates: false, segmentLengths: spreadLengths(windowSpanSamples(features), features.mel.sampleRateHz) },
+    checkpointEverySteps,
+    log,
+  });
 }
 
 /** Logits of every window of the clips, by the averaged weights. */
