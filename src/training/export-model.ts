@@ -1,4 +1,6 @@
 /** From finished weights and results to a model package: golden, card, manifest with its figures. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { DISCLAIMER } from '../common/disclaimer.js';
 import { Random } from './random.js';
 import { writeModelPackage } from '../inference/model-writer.js';
@@ -27,7 +29,10 @@ export interface ExportedModel {
   largestDifference: number;
 }
 
-/** Writes the package, judges other sources with it, and writes it again with the finished card. */
+/**
+ * Writes a draft into the run's folder, judges other sources with it, and then writes the package with the finished
+ * card: what was in the output folder stays until that is whole.
+ */
 export async function exportModel(
   context: HeartContext,
   settings: TrainSettings,
@@ -37,8 +42,8 @@ export async function exportModel(
 ): Promise<ExportedModel> {
   const createdAt = new Date().toISOString();
   const sources = dataSources(division);
-  const write = (card: string) => writePackage(context, settings, sources, results, card, createdAt);
-  const draft = await write('draft');
+  const write = (folder: string, card: string) => writePackage(folder, context, settings, sources, results, card, createdAt);
+  const draft = await write(join(context.folder, 'draft-model'), 'draft');
   const { difference, external } = await judge(context, draft, division, others, results, settings.seed);
   const facts: CardFacts = {
     name: settings.name,
@@ -52,7 +57,8 @@ export async function exportModel(
     external,
     weightBytes: draft.manifest.files.onnx.bytes,
   };
-  const model = await write(modelCard(facts));
+  const model = await write(settings.output, modelCard(facts));
+  rmSync(draft.folder, { recursive: true, force: true });
   return { folder: model.folder, name: settings.name, version: settings.version, bytes: model.manifest.files.onnx.bytes, largestDifference: difference };
 }
 
@@ -67,8 +73,8 @@ function dataSources(division: Division): DataSource[] {
   }));
 }
 
-async function writePackage(context: HeartContext, settings: TrainSettings, sources: DataSource[], results: TrainingResults, card: string, createdAt: string): Promise<ModelPackage> {
-  await writeModelPackage(settings.output, {
+async function writePackage(folder: string, context: HeartContext, settings: TrainSettings, sources: DataSource[], results: TrainingResults, card: string, createdAt: string): Promise<ModelPackage> {
+  await writeModelPackage(folder, {
     manifest: manifest(settings, sources, results, createdAt),
     state: await phaseWeights(context, 'final'),
     golden: { input: goldenInput(context) },
@@ -76,7 +82,7 @@ async function writePackage(context: HeartContext, settings: TrainSettings, sour
     weights: 'fp16',
     overwrite: true,
   });
-  return loadModelPackage(settings.output);
+  return loadModelPackage(folder);
 }
 
 function manifest(settings: TrainSettings, sources: DataSource[], results: TrainingResults, createdAt: string): Omit<Manifest, 'files'> {

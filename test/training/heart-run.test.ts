@@ -1,5 +1,5 @@
 /** The recipe `heart` from recordings to a model package, small enough to run in seconds. */
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -193,11 +193,17 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
         if (progress.phase === phase && progress.done >= afterSteps * 4) throw new Error('cut off');
       },
     });
+    const { output } = options('cut');
+    mkdirSync(output!);
+    writeFileSync(join(output!, 'earlier'), 'a package of last year');
     // Each attempt takes the run a little further; checkpoints are written every 2 steps.
-    for (const [phase, steps] of [['pretrain', 8], ['fold-1/member-1', 4], ['fold-1/member-2', 2], ['final/member-2', 4]] as const) {
-      await expect(runTrain(options('cut'), cutAt(phase, steps))).rejects.toThrow('cut off');
+    for (const [phase, steps] of [['pretrain', 8], ['fold-1/member-1', 4], ['fold-1/member-2', 2], ['final/member-2', 4], ['judging the package', 1]] as const) {
+      await expect(runTrain(options('cut'), cutAt(phase, steps)), phase).rejects.toThrow('cut off');
     }
+    expect(readdirSync(output!), 'an earlier package stays until the new one is whole').toEqual(['earlier']);
     const resumed = await runTrain(options('cut'));
+    expect(readdirSync(output!).sort()).toEqual(['README.md', 'golden.json', 'manifest.json', 'weights.onnx']);
+    expect(existsSync(join(folder, 'cut', 'draft-model'))).toBe(false);
     for (const phase of ['pretrain', 'fold-1/member-2', 'fold-1', 'fold-2', 'final']) {
       const [a, b] = await Promise.all(['whole', 'cut'].map((run) => readSafetensors(join(folder, run, phase, 'weights.safetensors'))));
       for (const [name, tensor] of a!.tensors) expect(b!.tensors.get(name)?.data, `${phase} ${name}`).toEqual(tensor.data);
