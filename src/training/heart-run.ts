@@ -38,6 +38,10 @@ export interface HeartContext {
   checkpointEverySteps: number;
   /** Heart states by a recording's absolute path; empty: no frame head. */
   states: ReadonlyMap<string, readonly StateInterval[]>;
+  /** Trunk that pre-training starts from; absent: random weights. */
+  start?: StateDict | undefined;
+  /** Convolutions in bfloat16 while training, where the processor has them. */
+  fastMath: boolean;
 }
 
 /** What a phase leaves. */
@@ -70,9 +74,11 @@ interface Phase {
   framesJudged?: readonly LoadedRecording[];
 }
 
-/** Pre-training, from random weights; the held-out parts are judged before PASCAL B is ever seen. */
+/** Pre-training; the held-out parts are judged before PASCAL B is ever seen. */
 export async function pretrain(context: HeartContext, division: Division): Promise<PhaseResult> {
+  const { start } = context;
   return runPhase(context, {
+    ...(start ? { start: () => Promise.resolve(start) } : {}),
     name: 'pretrain',
     number: 0,
     recipe: context.recipe.pretrain,
@@ -179,7 +185,7 @@ async function runPhase(context: HeartContext, phase: Phase): Promise<PhaseResul
   const folder = join(context.folder, phase.name);
   mkdirSync(folder, { recursive: true });
   const recipe = { ...phase.recipe, frameHeadWeight: context.states.size === 0 ? 0 : (phase.recipe.frameHeadWeight ?? 0) };
-  const learner = openLearner(context.spec, context.params, recipe, context.seed, await phase.start?.());
+  const learner = openLearner(context.spec, context.params, recipe, context.seed, await phase.start?.(), { fastMath: context.fastMath });
   try {
     const result = keepResult(context, phase.name, await trainAndJudge(context, { ...phase, recipe }, folder, learner));
     discardCheckpoint(folder);

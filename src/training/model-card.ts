@@ -1,5 +1,6 @@
 /** The model card (README.md of a package), written from the results: no figure in it is typed by hand. */
 import { DISCLAIMER } from '../common/disclaimer.js';
+import { BFLOAT16_NOTE } from './engine/fast-math.js';
 import { figure, FLOOR_TITLES, interval } from './format.js';
 import type { HeartRecipe, StageRecipe } from './recipe.js';
 import type { TrainingResults } from './results.js';
@@ -63,11 +64,11 @@ function recipeSection({ recipe, results }: CardFacts): string {
     '## Recipe',
     '| stage | windows | batch | peak learning rate | weight decay | weight average | synthesised artifacts | frame head |\n|---|---|---|---|---|---|---|---|\n' +
       `${stage('pre-training', recipe.pretrain)}\n${stage('fine-tuning (each fold, final)', recipe.finetune)}`,
-    'Start from random weights; AdamW, one-cycle; windows drawn evenly over data set, recording site and label (square roots of the counts), segment lengths drawn alike for every label so that clip length says nothing; time stretch ±12 %, equaliser ±6 dB, noise 10–40 dB, clipping, SpecAugment, mixup .2; label sets marginalised in the loss.',
+    `Start from ${results.start ?? 'random weights'}; AdamW, one-cycle; windows drawn evenly over data set, recording site and label (square roots of the counts), segment lengths drawn alike for every label so that clip length says nothing; time stretch ±12 %, equaliser ±6 dB, noise 10–40 dB, clipping, SpecAugment, mixup .2; label sets marginalised in the loss.${results.precision === 'bfloat16' ? ` ${BFLOAT16_NOTE}` : ''}`,
     ...frameHeadLines(results),
     ...soupLines(results),
     ...pseudoLines(results),
-    `Probabilities are softmax(logits / ${results.calibration.temperature.toFixed(3)}). Temperature, the threshold for "unknown" (confidence below ${results.calibration.unknownBelow.toFixed(3)}: the least confident fifth) and, with a part of PhysioNet kept for it, the threshold for "abnormal" (${results.calibration.abnormal.toFixed(3)}) were set on out-of-fold predictions, that is on the predictions reported here: figures at those thresholds are slightly optimistic, AUROC and macro-F1 are not touched by them. Settings of the recipe were fixed before any fold was looked at.`,
+    `Probabilities are softmax(logits / ${results.calibration.temperature.toFixed(3)}). Temperature, the threshold for "unknown" (certainty, that is P(label) among it and the labels that are not experimental, below ${results.calibration.unknownBelow.toFixed(3)}: the least certain fifth) and, with a part of PhysioNet kept for it, the threshold for "abnormal" (${results.calibration.abnormal.toFixed(3)}) were set on out-of-fold predictions, that is on the predictions reported here: figures at those thresholds are slightly optimistic, AUROC and macro-F1 are not touched by them. Settings of the recipe were fixed before any fold was looked at.`,
   ].join('\n\n');
 }
 
@@ -103,7 +104,7 @@ function crossValidationSection(results: TrainingResults): string {
     figuresTable([['**this model**', summary], ...floors.map(([name, floor]) => [`floor: ${FLOOR_TITLES[name] ?? name}`, floor] as const)]),
     classTable(summary.classes),
     confusionTable(summary),
-    `Accuracy / macro-F1 / AUROC per fold: ${perFold}. Accuracy among the most confident part: ${coverage}. Expected calibration error ${figure(summary.calibrationError)}.`,
+    `Accuracy / macro-F1 / AUROC per fold: ${perFold}. Accuracy among the most certain part: ${coverage}. Expected calibration error ${figure(summary.calibrationError)}.`,
   ].join('\n\n');
 }
 

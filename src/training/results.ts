@@ -17,6 +17,10 @@ import { summariseDataset, type ClipPrediction, type DatasetSummary } from './su
 
 /** Everything that the card, the report and the manifest are written from. */
 export interface TrainingResults {
+  /** What pre-training started from, in words; absent in old runs, which started from random weights. */
+  start?: string;
+  /** Of the convolutions while training; absent in old runs: float32. */
+  precision?: 'float32' | 'bfloat16';
   calibration: { temperature: number; unknownBelow: number; abnormal: number };
   /** Out-of-fold figures on the target data set. */
   crossValidation: DatasetSummary;

@@ -6,6 +6,7 @@ import { resnet34, type ResNetSpec } from '../inference/resnet34.js';
 import { LABELS } from './label-map.js';
 import { whole } from './option-checks.js';
 import { HEART_RECIPE, type HeartRecipe, type StageRecipe } from './recipe.js';
+import { startPath } from './start-from.js';
 
 export interface TrainOptions {
   /** Folder that holds manifest.csv and the recordings it names. */
@@ -17,8 +18,6 @@ export interface TrainOptions {
   /** Name and version of the model. Defaults `heart-resnet34`, `0.1.0`. */
   name?: string;
   version?: string;
-  /** What to do; `heart` is the only recipe so far. */
-  preset?: 'heart';
   /** Default 1. */
   seed?: number;
   /** Windows to pre-train on. Default 40000. */
@@ -33,6 +32,10 @@ export interface TrainOptions {
   pretrainDatasets?: readonly string[];
   /** Let a first fine-tuning label the target's unlabelled recordings that it is sure about. Default false. */
   pseudoLabels?: boolean;
+  /** Safetensors file with torchvision's names whose trunk pre-training starts from. Default: random weights. */
+  start?: string;
+  /** Convolutions in bfloat16 where the processor has them. Default false. */
+  fastMath?: boolean;
   /** Windows per step. Default 16. */
   batchSize?: number;
   /** Folds of the cross-validation. Default 4. */
@@ -48,7 +51,9 @@ export interface TrainOptions {
 }
 
 /** Options with every default filled in. */
-export type TrainSettings = Required<TrainOptions>;
+export interface TrainSettings extends Required<Omit<TrainOptions, 'start'>> {
+  start: string | null;
+}
 
 /** Throws TRAINING_OPTION_INVALID. */
 export function withDefaults(options: TrainOptions): TrainSettings {
@@ -67,7 +72,6 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     output: resolve(options.output ?? join('models', name)),
     name,
     version: options.version ?? '0.1.0',
-    preset: 'heart',
     seed: options.seed ?? 1,
     pretrainWindows: options.pretrainWindows ?? recipe.pretrain.windows,
     finetuneWindows: options.finetuneWindows ?? recipe.finetune.windows,
@@ -75,6 +79,8 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     frameHead: options.frameHead ?? recipe.pretrain.frameHeadWeight ?? 0,
     pretrainDatasets,
     pseudoLabels: options.pseudoLabels ?? recipe.pseudoLabels ?? false,
+    start: startPath(options.start),
+    fastMath: options.fastMath ?? false,
     batchSize: options.batchSize ?? recipe.pretrain.batchSize,
     folds: options.folds ?? recipe.folds,
     checkpointEverySteps: whole('checkpointEverySteps', options.checkpointEverySteps ?? 100, 1),

@@ -9,11 +9,13 @@ import { readHeartStates } from './heart-states.js';
 import { requireEngine } from './learner.js';
 import { loadListed } from './load-listed.js';
 import { openDataset, type OpenedDataset } from './datasets/open-dataset.js';
+import { fastMathSupported } from './engine/fast-math.js';
 import { noteEnvironment } from './report/environment.js';
 import { writeReport } from './report/write-report.js';
 import { claimRun } from './run-identity.js';
 import { collectResults, type TrainingResults } from './results.js';
 import { RunLog, writeAtomically, type TrainingProgress } from './run-log.js';
+import { loadStart } from './start-from.js';
 import { withDefaults, type TrainOptions, type TrainSettings } from './train-options.js';
 
 export type { TrainOptions };
@@ -38,9 +40,10 @@ export async function runTrain(options: TrainOptions, hooks: TrainHooks = {}): P
   const settings = withDefaults(options);
   const log = new RunLog({ folder: settings.run, ...hooks });
   requireEngine();
-  const { run, data, seed, recipe, features, spec } = settings;
-  claimRun(run, { data, seed, recipe, features, spec }, log);
+  claimRun(settings.run, identity(settings), log);
   noteEnvironment(settings.run, settings.command);
+  const start = await loadStart(settings.start, settings.spec);
+  log.line(`start: ${start.text}`);
   const dataset = openDataset(settings.data);
   const states = loadStates(settings.data, settings.recipe, log);
   const { recordings, skipped } = await load(dataset, settings, log);
@@ -55,12 +58,15 @@ export async function runTrain(options: TrainOptions, hooks: TrainHooks = {}): P
     log,
     checkpointEverySteps: settings.checkpointEverySteps,
     states,
+    start: start.state,
+    fastMath: settings.fastMath,
   };
   const phases = { pretrain: await pretrain(context, division), folds: [] as Awaited<ReturnType<typeof finetuneFold>>[] };
   for (let fold = 0; fold < settings.recipe.folds; fold++) phases.folds.push(await finetuneFold(context, division, fold));
   const final = await finetuneFinal(context, division);
   log.line('results: bootstrap intervals and floors');
-  const results = collectResults({ ...phases, final }, division, settings.recipe, settings.features, settings.seed);
+  const figures = collectResults({ ...phases, final }, division, settings.recipe, settings.features, settings.seed);
+  const results: TrainingResults = { ...figures, start: start.text, precision: settings.fastMath && fastMathSupported() ? 'bfloat16' : 'float32' };
   writeAtomically(join(settings.run, 'results.json'), JSON.stringify(results, null, 1));
   const model = await exportModel(context, settings, division, await loadOthers(dataset, settings, log), results);
   writeAtomically(join(settings.run, 'model.json'), JSON.stringify(model, null, 1));
@@ -68,6 +74,11 @@ export async function runTrain(options: TrainOptions, hooks: TrainHooks = {}): P
   log.line(`report: ${report.html}`);
   log.line(`done: ${model.folder}`);
   return { model, results, skipped, runFolder: settings.run, report: { html: report.html, json: report.json } };
+}
+
+/** What decides the result. Options that a run of an earlier version did not know are named only where they are used, so that it can go on. */
+function identity({ data, seed, recipe, features, spec, start, fastMath }: TrainSettings): Readonly<Record<string, unknown>> {
+  return { data, seed, recipe, features, spec, ...(start === null ? {} : { start }), ...(fastMath ? { fastMath } : {}) };
 }
 
 async function load({ recordings, problems }: OpenedDataset, settings: TrainSettings, log: RunLog): Promise<{ recordings: LoadedRecording[]; skipped: LoadedAudio['skipped'] }> {

@@ -215,9 +215,12 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
     const unlabelled = join(folder, 'unlabelled');
     writeDataset(unlabelled, [...heartLike(), ...unlabelledLike()]);
     const told: string[] = [];
-    const taught = { ...options('taught'), data: unlabelled, pretrainWindows: 8, finetuneWindows: 8, finetuneRuns: 1, pseudoLabels: true };
+    const taught = { ...options('taught'), data: unlabelled, pretrainWindows: 8, finetuneWindows: 8, finetuneRuns: 1, pseudoLabels: true, start: join(folder, 'whole', 'pretrain', 'weights.safetensors'), fastMath: true };
     // Untrained as it is, the network is sure of nothing: any label will do.
-    const { results } = await runTrain({ ...taught, recipe: { ...taught.recipe!, pseudoConfidence: 0 } }, { onLine: (line) => told.push(line) });
+    const { results, model } = await runTrain({ ...taught, recipe: { ...taught.recipe!, pseudoConfidence: 0 } }, { onLine: (line) => told.push(line) });
+    expect(told.some((line) => /^start: weights\.safetensors \(\d+ % of the network's values; a fresh head\)$/.test(line))).toBe(true);
+    expect(readFileSync(join(model.folder, 'README.md'), 'utf8')).toContain('Start from weights.safetensors (');
+    await expect(runTrain({ ...taught, start: join(folder, 'none.safetensors') })).rejects.toMatchObject({ code: 'TRAINING_WEIGHTS_MISSING' });
     expect(told).toContain('heart states: no states.jsonl in the folder, so the frame head is left out');
     expect(results.framesAccuracy).toBeNull();
     expect(results.soup!.averaged).toEqual(results.soup!.single);

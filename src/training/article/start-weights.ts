@@ -19,12 +19,14 @@ export interface StartWeights {
   all: number;
   /** Parameters of the network that the file does not hold. */
   missing: string[];
+  /** What the file says that it was trained on (`pretrained` in its metadata); may be empty. */
+  origin: string;
 }
 
 /** @throws StageError INFERENCE_SAFETENSORS_INVALID, TRAINING_WEIGHTS_UNSUITABLE when less than a tenth of the network is in it. */
 export async function readStartWeights(file: string, spec: ResNetSpec): Promise<StartWeights> {
-  const { tensors } = await readSafetensors(file);
-  const start = fitWeights(tensors, spec);
+  const { tensors, metadata } = await readSafetensors(file);
+  const start = { ...fitWeights(tensors, spec), origin: metadata['pretrained'] ?? '' };
   if (start.taken >= 0.1 * start.all) return start;
   throw new StageError({
     code: 'TRAINING_WEIGHTS_UNSUITABLE',
@@ -35,11 +37,11 @@ export async function readStartWeights(file: string, spec: ResNetSpec): Promise<
 }
 
 /** The part of `given` that fits `spec`. Blocks that are missing keep their start as identity (second scale zero). */
-export function fitWeights(given: StateDict, spec: ResNetSpec): StartWeights {
+export function fitWeights(given: StateDict, spec: ResNetSpec): Omit<StartWeights, 'origin'> {
   const unfolded = unfoldBatchNorm(given, spec);
   greyStem(unfolded, spec);
   const state: StateDict = new Map();
-  const start: StartWeights = { state, taken: 0, all: 0, missing: [] };
+  const start: Omit<StartWeights, 'origin'> = { state, taken: 0, all: 0, missing: [] };
   for (const { name, shape, trainable } of parameters(spec)) {
     const tensor = unfolded.get(name);
     const size = trainable ? elementCount(shape) : 0;

@@ -9,3 +9,6 @@ export function fastMathSupported(cpuInfo: () => string = () => readFileSync('/p
     return false;
   }
 }
+
+/** For cards and reports of runs that used it. */
+export const BFLOAT16_NOTE = 'Convolutions were computed in bfloat16 while training; every prediction is float32.';

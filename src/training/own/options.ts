@@ -1,11 +1,10 @@
 /** Options of `stethostream train --preset own`, and their defaults. */
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { StageError } from '../../common/stage-error.js';
 import { heartFeatures, type FeatureParams } from '../../features/index.js';
 import type { ResNetSpec } from '../../inference/resnet34.js';
 import { whole } from '../option-checks.js';
 import type { StageRecipe } from '../recipe.js';
+import { startPath } from '../start-from.js';
 import { OWN_RECIPE } from './recipe.js';
 
 export interface OwnOptions {
@@ -48,8 +47,6 @@ export interface OwnSettings extends Required<Omit<OwnOptions, 'dataset' | 'star
 /** Throws TRAINING_OPTION_INVALID, TRAINING_WEIGHTS_MISSING. */
 export function ownSettings(options: OwnOptions): OwnSettings {
   const recipe = options.recipe ?? OWN_RECIPE;
-  const start = options.start === undefined ? null : resolve(options.start);
-  if (start !== null && !existsSync(start)) throw missingStart(start);
   return {
     data: resolve(options.data),
     dataset: options.dataset ?? null,
@@ -57,7 +54,7 @@ export function ownSettings(options: OwnOptions): OwnSettings {
     seed: whole('seed', options.seed ?? 1, 0),
     folds: whole('folds', options.folds ?? 4, 2),
     binary: options.binary ?? false,
-    start,
+    start: startPath(options.start),
     fastMath: options.fastMath ?? false,
     checkpointEverySteps: whole('checkpointEverySteps', options.checkpointEverySteps ?? 100, 1),
     command: options.command ?? `stethostream train --preset own --data ${options.data}`,
@@ -65,13 +62,4 @@ export function ownSettings(options: OwnOptions): OwnSettings {
     network: options.network ?? {},
     recipe: { ...recipe, windows: whole('windows', options.windows ?? recipe.windows, 1), batchSize: whole('batchSize', options.batchSize ?? recipe.batchSize, 1) },
   };
-}
-
-function missingStart(path: string): StageError {
-  return new StageError({
-    code: 'TRAINING_WEIGHTS_MISSING',
-    stage: 'training',
-    message: `${path} does not exist`,
-    remedy: 'Name the weights.safetensors of a run or of a torchvision ResNet-34, or leave --start out to start from random weights.',
-  });
 }

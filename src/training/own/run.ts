@@ -10,7 +10,6 @@ import { windowSpanSamples } from '../../features/index.js';
 import { resnet34, type ResNetSpec } from '../../inference/resnet34.js';
 import { writeSafetensors } from '../../inference/safetensors.js';
 import type { StateDict } from '../../inference/state-dict.js';
-import { readStartWeights } from '../article/start-weights.js';
 import type { LoadedAudio, LoadedRecording } from '../audio-cache.js';
 import { clipLogits } from '../clip-logits.js';
 import { openDataset } from '../datasets/open-dataset.js';
@@ -24,6 +23,7 @@ import { noteEnvironment } from '../report/environment.js';
 import { writeReport } from '../report/write-report.js';
 import { claimRun } from '../run-identity.js';
 import { RunLog, writeAtomically, type TrainingProgress } from '../run-log.js';
+import { loadStart } from '../start-from.js';
 import { trainStage } from '../train-stage.js';
 import { divideOwn, type OwnFold } from './division.js';
 import { ownLabels, withOwnSets, type OwnLabels } from './labels.js';
@@ -56,7 +56,7 @@ export async function runOwn(options: OwnOptions, hooks: OwnHooks = {}): Promise
   // Said before an hour of decoding; the recordings that can't be read may change it.
   divideOwn(withOwnSets(listed, labels.vocabulary), labels.vocabulary, settings);
   const spec = resnet34(labels.vocabulary.labels.length, settings.network);
-  const start = await startFrom(settings, spec);
+  const start = await loadStart(settings.start, spec);
   const loaded = await loadListed(listed, settings.features, log);
   const recordings = withOwnSets(loaded.recordings, labels.vocabulary);
   const folds = divideOwn(recordings, labels.vocabulary, settings);
@@ -103,13 +103,6 @@ function list(settings: OwnSettings, log: RunLog): { dataset: string; listed: Re
   }
   for (const { file, message } of problems) log.line(`${file}: ${message}`);
   return { dataset, listed: labelled.filter((r) => r.dataset === dataset) };
-}
-
-/** The trunk to start from, without a head. */
-async function startFrom({ start }: OwnSettings, spec: ResNetSpec): Promise<{ state: StateDict | undefined; text: string }> {
-  if (start === null) return { state: undefined, text: 'random weights' };
-  const { state, taken, all } = await readStartWeights(start, spec);
-  return { state, text: `${start} (${((100 * taken) / all).toFixed(0)} % of the network's values; a fresh head)` };
 }
 
 function describe(recordings: readonly LoadedRecording[], folds: readonly OwnFold[], { vocabulary }: OwnLabels, start: string, { run }: OwnSettings, log: RunLog): void {

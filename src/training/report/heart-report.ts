@@ -5,6 +5,7 @@ import { DISCLAIMER } from '../../common/disclaimer.js';
 import type { ExportedModel } from '../export-model.js';
 import type { FeatureParams } from '../../features/index.js';
 import type { ResNetSpec } from '../../inference/resnet34.js';
+import { BFLOAT16_NOTE } from '../engine/fast-math.js';
 import { figure } from '../format.js';
 import { LABELS } from '../label-map.js';
 import type { HeartRecipe } from '../recipe.js';
@@ -28,7 +29,7 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
     title: `Training report: heart${model ? `, ${model.name} ${model.version}` : ''}`,
     disclaimer: DISCLAIMER,
     lead:
-      `ResNet-34 on log-mel windows of 3 s: pre-trained on ${recipe.pretrainDatasets.join(' and ')}, fine-tuned and cross-validated by subject on ${recipe.targetDataset} (${recipe.folds} folds). ` +
+      `ResNet-34 on log-mel windows of 3 s: pre-trained on ${recipe.pretrainDatasets.join(' and ')} from ${found.start ?? 'random weights'}, fine-tuned and cross-validated by subject on ${recipe.targetDataset} (${recipe.folds} folds). ` +
       'A clip’s probability is the mean over its windows. The settings were fixed before any fold was looked at.',
     parts: [crossValidation(found, recipe, seed), heldOut(found, seed)],
     curves: [
@@ -38,11 +39,12 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
     epochs: [],
     finder: null,
     notes: [
-      `Calibration: probabilities = softmax(logits / ${temperature.toFixed(3)}); below a confidence of ${unknownBelow.toFixed(3)} a label is "unknown"; P(not normal | heart sound) of at least ${abnormal.toFixed(3)} counts as abnormal. All three were set on out-of-fold predictions (the last also on a part of PhysioNet kept for it), so figures at the thresholds are slightly optimistic.`,
+      `Calibration: probabilities = softmax(logits / ${temperature.toFixed(3)}); below a certainty (probability among the labels that are not experimental) of ${unknownBelow.toFixed(3)} a label is "unknown"; P(not normal | heart sound) of at least ${abnormal.toFixed(3)} counts as abnormal. All three were set on out-of-fold predictions (the last also on a part of PhysioNet kept for it), so figures at the thresholds are slightly optimistic.`,
       ...frameHeadNotes(found),
       ...soupNotes(found),
       `Artifacts kept out of pre-training and folds: ${found.artifacts.recognised} of ${found.artifacts.judgements} judgements said artifact; ${found.artifacts.falseAlarms} of ${found.artifacts.heartJudgements} judgements of heart sounds of the same days did.`,
       ...(model ? [`The package on ONNX Runtime (fp16 weights) differs from the training weights by at most ${model.largestDifference.toExponential(1)} in a held-out clip's probability.`] : []),
+      ...(found.precision === 'bfloat16' ? [BFLOAT16_NOTE] : []),
       'Threads add numbers in no fixed order, so a repeated run comes close but not to the bit, unless it runs on the same machine with as many threads.',
     ],
     again: {
