@@ -2,13 +2,14 @@
  * Worker threads that answer requests: each goes to the worker with the least to do, and waits in that worker's own
  * queue, so that a caller that blocks its thread (as TensorFlow does) does not starve the workers.
  *
- * A worker that dies is started again and gets its unanswered requests once more; a request that two workers died of
- * is refused. Plain worker_threads: a pool from a library gives a dead worker's requests up, and keeps its queue on the
+ * A worker that dies, or gives no answer for so long that it must hang, is started again and gets its unanswered
+ * requests once more; a request that two workers died of is refused. Plain worker_threads: a pool from a library gives a dead worker's requests up, and keeps its queue on the
  * calling thread.
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { StageError } from '../../common/stage-error.js';
+import { StallWatch } from './stall-watch.js';
 import type { FromWorker, ToWorker } from './worker-messages.js';
 
 export interface WorkerPoolOptions {
@@ -20,7 +21,9 @@ export interface WorkerPoolOptions {
   data: unknown;
   /** For messages and the debugger, e.g. `batches`. */
   name: string;
-  /** A worker has died and is started again. */
+  /** A worker that starts or works for so long without an answer counts as hung; default 120 000. */
+  stallMs?: number;
+  /** A worker has died or hung and is started again. */
   onRestart?: (error: StageError) => void;
 }
 
@@ -38,9 +41,14 @@ interface Seat<Request, Answer> {
   /** Started with the first request, absent after a death with nothing left to do. */
   worker: Worker | undefined;
   ready: boolean;
+  /** When it was started, got its present job, or had something to do again; on performance.now()'s clock. */
+  sinceMs: number;
   /** In the order sent; the first one is being worked on. */
   jobs: Map<number, Job<Request, Answer>>;
 }
+
+/** Decoding the longest recording takes seconds, a batch a fraction of one. */
+const DEFAULT_STALL_MS = 120_000;
 
 /** Starts of a worker in a row that may fail before nothing is tried any more. */
 const MAX_FAILED_STARTS = 2;
@@ -55,13 +63,16 @@ export function defaultWorkers(cores = availableParallelism()): number {
 
 export class WorkerPool<Request, Answer extends object> {
   private readonly seats: Seat<Request, Answer>[];
+  private readonly watch: StallWatch;
   private nextId = 0;
   private failedStarts = 0;
   /** Why every further request is refused. */
   private ended: StageError | undefined;
 
   constructor(private readonly options: WorkerPoolOptions) {
-    this.seats = Array.from({ length: Math.max(1, options.workers) }, () => ({ worker: undefined, ready: false, jobs: new Map<number, Job<Request, Answer>>() }));
+    this.seats = Array.from({ length: Math.max(1, options.workers) }, () => ({ worker: undefined, ready: false, sinceMs: 0, jobs: new Map<number, Job<Request, Answer>>() }));
+    const { stallMs = DEFAULT_STALL_MS } = options;
+    this.watch = new StallWatch(stallMs, (sinceMs) => this.endHung(sinceMs, stallMs));
   }
 
   /**
@@ -74,7 +85,9 @@ export class WorkerPool<Request, Answer extends object> {
       if (this.ended !== undefined) return reject(this.ended);
       const seat = this.seats.reduce((least, other) => (other.jobs.size < least.jobs.size ? other : least));
       const job: Job<Request, Answer> = { id: this.nextId++, request, deaths: 0, resolve, reject };
+      if (seat.jobs.size === 0) seat.sinceMs = performance.now();
       seat.jobs.set(job.id, job);
+      this.watch.start();
       if (seat.worker === undefined) this.start(seat);
       else send(seat.worker, job);
     });
@@ -94,6 +107,7 @@ export class WorkerPool<Request, Answer extends object> {
     const worker = new Worker(entry, { workerData: data, name });
     seat.worker = worker;
     seat.ready = false;
+    seat.sinceMs = performance.now();
     worker.on('message', (message: FromWorker<Answer>) => this.onMessage(seat, worker, message));
     worker.on('messageerror', (cause) => this.onDeath(seat, worker, cause.message));
     worker.on('error', (cause: unknown) => this.onDeath(seat, worker, cause instanceof Error ? cause.message : String(cause)));
@@ -103,6 +117,7 @@ export class WorkerPool<Request, Answer extends object> {
 
   private onMessage(seat: Seat<Request, Answer>, worker: Worker, message: FromWorker<Answer>): void {
     if (seat.worker !== worker) return;
+    seat.sinceMs = performance.now();
     if (message.kind === 'ready') {
       seat.ready = true;
       this.failedStarts = 0;
@@ -112,6 +127,12 @@ export class WorkerPool<Request, Answer extends object> {
     seat.jobs.delete(message.id);
     if (message.kind === 'answer') job?.resolve(message.answer);
     else job?.reject(new StageError(message.error));
+  }
+
+  private endHung(sinceMs: number, stallMs: number): void {
+    for (const seat of this.seats) {
+      if (seat.worker !== undefined && seat.jobs.size > 0 && seat.sinceMs < sinceMs) this.onDeath(seat, seat.worker, `no answer for ${stallMs / 1000} s`);
+    }
   }
 
   private onDeath(seat: Seat<Request, Answer>, worker: Worker, reason: string): void {
@@ -135,6 +156,7 @@ export class WorkerPool<Request, Answer extends object> {
   }
 
   private end(error: StageError): void {
+    this.watch.stop();
     this.ended ??= error;
     for (const { jobs } of this.seats) {
       for (const job of jobs.values()) job.reject(error);

@@ -44,6 +44,30 @@ describe('worker pool', () => {
     expect(told).toEqual(['TRAINING_WORKER_DIED']);
   });
 
+  it('ends a worker that hangs, and starts it again once', async () => {
+    const { pool, counts, told } = crashing(1, { stallMs: 2000 });
+    const answers = await Promise.all(['a', 'hang', 'b'].map((request) => pool.run(request)));
+    expect(answers.map(({ echo }) => echo)).toEqual(['a', 'hang', 'b']);
+    expect([counts[1], told]).toEqual([2, ['TRAINING_WORKER_DIED']]);
+    const turns = Atomics.load(counts, 2);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(Atomics.load(counts, 2)).toBe(turns);
+    const hangs = crashing(2, { stallMs: 2000 });
+    await expect(hangs.pool.run('hang')).rejects.toMatchObject({ code: 'TRAINING_WORKER_DIED', message: expect.stringContaining('no answer for 2 s') as string });
+  });
+
+  it('does not take its own thread’s long block for a worker that hangs', async () => {
+    const { pool, counts } = crashing(0, { stallMs: 2000 });
+    await pool.run('a');
+    // Out of the callback that read the first answer, which would read those of the others too.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    const answers = [pool.run('b'), pool.run('c')];
+    const until = performance.now() + 2600;
+    while (performance.now() < until);
+    expect((await Promise.all(answers)).map(({ echo }) => echo)).toEqual(['b', 'c']);
+    expect(counts[1]).toBe(1);
+  });
+
   it('refuses the request that two workers died of, and answers the others', async () => {
     const { pool } = crashing(2);
     const [deadly, other] = await Promise.allSettled([pool.run('exit'), pool.run('b')]);
