@@ -53,6 +53,11 @@ export interface StageProgress {
 
 const stateFile = 'state.json';
 
+/** Tells whoever watches of steps that an earlier process did. */
+export function recallCurve(log: RunLog, phase: string, steps: number, batchSize: number, curve: readonly CurvePoint[]): void {
+  log.recall({ phase, total: steps * batchSize, unit: 'windows', points: curve.map(({ step, loss, learningRate }) => ({ done: step * batchSize, loss, learningRate })) });
+}
+
 /** Runs the stage from its last checkpoint (or from the learner's present weights) to its end; returns its curve. */
 export async function runStage(learner: Learner, options: StageOptions): Promise<StageProgress> {
   const { name, steps, batchSize, log } = options;
@@ -101,6 +106,7 @@ async function resume(learner: Learner, options: StageOptions): Promise<StagePro
   const state = JSON.parse(readFileSync(join(folder, stateFile), 'utf8')) as StageProgress;
   await learner.restore(folder);
   options.log.line(`${options.name}: goes on from step ${state.step} of ${options.steps}`);
+  recallCurve(options.log, options.name, options.steps, options.batchSize, state.curve);
   return state;
 }
 

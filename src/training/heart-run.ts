@@ -15,7 +15,7 @@ import type { StateDict } from '../inference/state-dict.js';
 import type { LoadedRecording } from './audio-cache.js';
 import { clipLogits, type ClipLogits } from './clip-logits.js';
 import type { Division } from './division.js';
-import { discardCheckpoint, type CurvePoint } from './fit.js';
+import { discardCheckpoint, recallCurve, type CurvePoint } from './fit.js';
 import { frameAccuracy, type FrameFigures } from './frame-accuracy.js';
 import type { StateInterval } from './heart-states.js';
 import { openLearner, type OpenLearner } from './learner.js';
@@ -181,7 +181,10 @@ async function runSoup(context: HeartContext, plain: Phase, plan: SoupPlan): Pro
 
 async function runPhase(context: HeartContext, phase: Phase): Promise<PhaseResult> {
   const done = readResult<PhaseResult>(context, phase.name);
-  if (done) return done;
+  if (done) {
+    recallCurve(context.log, phase.name, done.curve.at(-1)?.step ?? 0, phase.recipe.batchSize, done.curve);
+    return done;
+  }
   const folder = join(context.folder, phase.name);
   mkdirSync(folder, { recursive: true });
   const recipe = { ...phase.recipe, frameHeadWeight: context.states.size === 0 ? 0 : (phase.recipe.frameHeadWeight ?? 0) };

@@ -20,6 +20,14 @@ export interface TrainingProgress {
   updatedAt: string;
 }
 
+/** The course of a phase that an earlier process trained, wholly or in part. */
+export interface RecalledPhase {
+  phase: string;
+  total: number;
+  unit: TrainingProgress['unit'];
+  points: { done: number; loss: number; learningRate: number }[];
+}
+
 export interface RunLogOptions {
   /** Run folder; it is made. Holds log.txt and progress.json. */
   folder: string;
@@ -27,7 +35,12 @@ export interface RunLogOptions {
   onLine?: (line: string) => void;
   /** Called with each progress report (at most about two a second). */
   onProgress?: (progress: TrainingProgress) => void;
+  /** Called with what a run that goes on has behind it. */
+  onRecall?: (phase: RecalledPhase) => void;
 }
+
+/** What a recipe tells whoever runs it. */
+export type RunHooks = Omit<RunLogOptions, 'folder'>;
 
 /** One phase's clock. */
 export interface PhaseProgress {
@@ -67,6 +80,10 @@ export class RunLog {
         });
       },
     };
+  }
+
+  recall(phase: RecalledPhase): void {
+    if (phase.points.length > 0) this.options.onRecall?.(phase);
   }
 
   private report(progress: TrainingProgress): void {

@@ -14,17 +14,11 @@ import { noteEnvironment } from './report/environment.js';
 import { writeReport } from './report/write-report.js';
 import { claimRun } from './run-identity.js';
 import { collectResults, type TrainingResults } from './results.js';
-import { RunLog, writeAtomically, type TrainingProgress } from './run-log.js';
+import { RunLog, writeAtomically, type RunHooks } from './run-log.js';
 import { loadStart } from './start-from.js';
 import { withDefaults, type TrainOptions, type TrainSettings } from './train-options.js';
 
 export type { TrainOptions };
-
-export interface TrainHooks {
-  /** A line for the log. */
-  onLine?: (line: string) => void;
-  onProgress?: (progress: TrainingProgress) => void;
-}
 
 export interface TrainResult {
   model: ExportedModel;
@@ -36,7 +30,7 @@ export interface TrainResult {
 }
 
 /** Trains, cross-validates, exports. Throws StageErrors (stage `training`; docs/errors.md). */
-export async function runTrain(options: TrainOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
+export async function runTrain(options: TrainOptions, hooks: RunHooks = {}): Promise<TrainResult> {
   const settings = withDefaults(options);
   const log = new RunLog({ folder: settings.run, ...hooks });
   requireEngine();

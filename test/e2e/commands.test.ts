@@ -7,10 +7,13 @@ import { readWav } from '../../src/capture/files/wav-reader.js';
 import { DISCLAIMER } from '../../src/common/disclaimer.js';
 import { VERSION } from '../../src/common/version.js';
 import { checkServerMessage } from '../../src/protocol/validate.js';
+import { tensorFlowStatus } from '../../src/training/engine/tensorflow.js';
+import type { LiveState } from '../../src/training/watch/live-run.js';
 import { endCommands, runCommand, startCommand } from '../support/command.js';
 import { HEART_LABELS, writeHeartPackage } from '../support/heart-package.js';
 import { heart, writeWav } from '../support/sounds.js';
 import { until } from '../support/until.js';
+import { heartLike, writeDataset } from '../training/synth-dataset.js';
 import type { ClipResult } from '../../src/app/commands/classify.js';
 import type { StageErrorDetails } from '../../src/common/stage-error.js';
 
@@ -138,6 +141,23 @@ describe.concurrent('evaluate and train', () => {
     expect(errorOf(stderr)).toMatchObject({ code: expect.stringMatching(/^TRAINING_(FOLDER|MANIFEST)_MISSING$/), message: expect.stringContaining('/nowhere'), remedy: expect.stringMatching(/folder that holds/) });
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   });
+
+  it.skipIf(!tensorFlowStatus().installed)('train --watch shows the run while it goes on, killed and begun again (needs `npm run setup:tensorflow`)', async () => {
+    const data = join(folder, 'recordings');
+    writeDataset(data, heartLike().filter(({ dataset }) => dataset === 'yaseen'));
+    const args = ['train', '--preset', 'own', '--data', data, '--run', join(folder, 'watched'), '--folds', '2', '--windows', '400', '--batch-size', '2', '--checkpoint-every-steps', '10', '--watch', '0'];
+    const watched = async (shown: (state: LiveState) => boolean): Promise<void> => {
+      const { child, output, result } = startCommand(args);
+      await until(() => /watch this run at http\S+/.test(output.stderr), 'the address of the page', 60_000);
+      const [url] = /http:\S+/.exec(output.stderr)!;
+      await expect.poll(async () => shown((await (await fetch(`${url}state`)).json()) as LiveState), { timeout: 120_000 }).toBe(true);
+      child.kill('SIGKILL');
+      await result;
+    };
+    await watched(({ progress }) => progress?.phase === 'fold-1' && progress.loss !== undefined && progress.done >= 40);
+    // What it shows of the first 20 steps is from before the kill.
+    await watched(({ chart, lines }) => lines.some((line) => /goes on from step \d0 of 200/.test(line)) && chart.includes('training loss'));
+  }, 400_000);
 });
 
 describe.concurrent('record', () => {

@@ -14,7 +14,8 @@ import { LABELS } from '../../src/training/label-map.js';
 import { HEART_RECIPE } from '../../src/training/recipe.js';
 import type { ReportData } from '../../src/training/report/report-data.js';
 import { writeReport } from '../../src/training/report/write-report.js';
-import { runTrain, type TrainHooks, type TrainOptions, type TrainResult } from '../../src/training/train.js';
+import type { RunHooks } from '../../src/training/run-log.js';
+import { runTrain, type TrainOptions, type TrainResult } from '../../src/training/train.js';
 import { heartLike, unlabelledLike, writeDataset, writeStates } from './synth-dataset.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'stetho-heart-'));
@@ -188,7 +189,7 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
   });
 
   it('goes on after being cut off anywhere, to the same weights', async () => {
-    const cutAt = (phase: string, afterSteps: number): TrainHooks => ({
+    const cutAt = (phase: string, afterSteps: number): RunHooks => ({
       onProgress: (progress) => {
         if (progress.phase === phase && progress.done >= afterSteps * 4) throw new Error('cut off');
       },

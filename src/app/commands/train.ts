@@ -1,5 +1,5 @@
 /** `stethostream train`: options, progress and the closing lines; the work is src/training/train.ts, src/training/article and src/training/own. */
-import type { TrainingProgress } from '../../training/run-log.js';
+import type { RunHooks } from '../../training/run-log.js';
 import { LiveRun } from '../../training/watch/live-run.js';
 import { openWatch } from '../../training/watch/watch-server.js';
 import { ProgressBars } from '../progress.js';
@@ -15,16 +15,17 @@ export async function train(flags: Flags): Promise<void> {
   const live = new LiveRun(`Training, preset ${preset}, ${String(flags['data'])}`);
   const watch = flags['watch'] === undefined ? null : await openWatch(live, flags['watch'] === true ? DEFAULT_WATCH_PORT : Number(flags['watch']));
   if (watch) bars.line(`watch this run at ${watch.url}`);
-  const hooks = {
-    onLine: (line: string) => {
+  const hooks: RunHooks = {
+    onLine: (line) => {
       bars.line(line);
       live.line(line);
     },
-    onProgress: (progress: TrainingProgress) => {
+    onProgress: (progress) => {
       const { phase, done, total, loss } = progress;
       bars.show(phase, done, total, loss === undefined ? '' : `loss ${loss.toFixed(3)}`);
       live.update(progress);
     },
+    onRecall: (phase) => live.recall(phase),
   };
   const print = await { heart: trainHeart, article: trainArticle, own: trainOwn }[preset](flags, hooks).finally(async () => {
     bars.end();
@@ -33,13 +34,12 @@ export async function train(flags: Flags): Promise<void> {
   process.stdout.write(flags['json'] === true ? `${JSON.stringify(print.json)}\n` : print.text);
 }
 
-type Hooks = Parameters<typeof import('../../training/train.js').runTrain>[1];
 interface Printed {
   text: string;
   json: unknown;
 }
 
-async function trainHeart(flags: Flags, hooks: Hooks): Promise<Printed> {
+async function trainHeart(flags: Flags, hooks: RunHooks): Promise<Printed> {
   const { runTrain } = await import('../../training/train.js');
   const { model, results, skipped, runFolder, report } = await runTrain(heartOptions(flags), hooks);
   return {
@@ -48,7 +48,7 @@ async function trainHeart(flags: Flags, hooks: Hooks): Promise<Printed> {
   };
 }
 
-async function trainArticle(flags: Flags, hooks: Hooks): Promise<Printed> {
+async function trainArticle(flags: Flags, hooks: RunHooks): Promise<Printed> {
   const { runArticle } = await import('../../training/article/article-run.js');
   const { NO_PACKAGE } = await import('../../training/article/article-results.js');
   const { results, weights, report, skipped } = await runArticle(articleOptions(flags), hooks);
@@ -58,7 +58,7 @@ async function trainArticle(flags: Flags, hooks: Hooks): Promise<Printed> {
   };
 }
 
-async function trainOwn(flags: Flags, hooks: Hooks): Promise<Printed> {
+async function trainOwn(flags: Flags, hooks: RunHooks): Promise<Printed> {
   const { runOwn } = await import('../../training/own/run.js');
   const { ownTable } = await import('../../training/own/results.js');
   const { results, report, skipped } = await runOwn(ownOptions(flags), hooks);

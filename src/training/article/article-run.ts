@@ -23,7 +23,7 @@ import { noteEnvironment } from '../report/environment.js';
 import type { EpochFigures } from '../report/report-data.js';
 import { writeReport } from '../report/write-report.js';
 import { floorSummaries } from '../results.js';
-import { RunLog, writeAtomically, type TrainingProgress } from '../run-log.js';
+import { RunLog, writeAtomically, type RunHooks } from '../run-log.js';
 import { claimRun } from '../run-identity.js';
 import { groupHoldout, randomHoldout, type Split } from '../splits.js';
 import { datasetClasses, summariseDataset, type ClipPrediction } from '../summary.js';
@@ -32,12 +32,6 @@ import { clipPicture } from './images.js';
 import { PictureBatches, PictureLearner, type PictureItem } from './image-learner.js';
 import { articleNetwork, articleSettings, type ArticleOptions, type ArticleSettings } from './options.js';
 import { readStartWeights } from './start-weights.js';
-
-export interface ArticleHooks {
-  /** A line for the log. */
-  onLine?: (line: string) => void;
-  onProgress?: (progress: TrainingProgress) => void;
-}
 
 export interface ArticleResult {
   results: ArticleResults;
@@ -49,7 +43,7 @@ export interface ArticleResult {
 }
 
 /** Throws StageErrors (stage `training`; docs/errors.md). */
-export async function runArticle(options: ArticleOptions, hooks: ArticleHooks = {}): Promise<ArticleResult> {
+export async function runArticle(options: ArticleOptions, hooks: RunHooks = {}): Promise<ArticleResult> {
   const settings = articleSettings(options);
   const log = new RunLog({ folder: settings.run, ...hooks });
   requireEngine();

@@ -14,7 +14,7 @@ import type { LoadedAudio, LoadedRecording } from '../audio-cache.js';
 import { clipLogits } from '../clip-logits.js';
 import { openDataset } from '../datasets/open-dataset.js';
 import { fastMathSupported } from '../engine/fast-math.js';
-import { discardCheckpoint } from '../fit.js';
+import { discardCheckpoint, recallCurve } from '../fit.js';
 import { openLearner, requireEngine, type OpenLearner } from '../learner.js';
 import { loadListed } from '../load-listed.js';
 import type { Recording } from '../manifest-csv.js';
@@ -22,19 +22,13 @@ import { spreadLengths } from '../recipe.js';
 import { noteEnvironment } from '../report/environment.js';
 import { writeReport } from '../report/write-report.js';
 import { claimRun } from '../run-identity.js';
-import { RunLog, writeAtomically, type TrainingProgress } from '../run-log.js';
+import { RunLog, writeAtomically, type RunHooks } from '../run-log.js';
 import { loadStart } from '../start-from.js';
 import { trainStage } from '../train-stage.js';
 import { divideOwn, type OwnFold } from './division.js';
 import { ownLabels, withOwnSets, type OwnLabels } from './labels.js';
 import { ownSettings, type OwnOptions, type OwnSettings } from './options.js';
 import { collectOwn, type OwnFoldResult, type OwnResults } from './results.js';
-
-export interface OwnHooks {
-  /** A line for the log. */
-  onLine?: (line: string) => void;
-  onProgress?: (progress: TrainingProgress) => void;
-}
 
 export interface OwnResult {
   results: OwnResults;
@@ -44,7 +38,7 @@ export interface OwnResult {
 }
 
 /** Throws StageErrors (stage `training`; docs/errors.md). */
-export async function runOwn(options: OwnOptions, hooks: OwnHooks = {}): Promise<OwnResult> {
+export async function runOwn(options: OwnOptions, hooks: RunHooks = {}): Promise<OwnResult> {
   const settings = ownSettings(options);
   const log = new RunLog({ folder: settings.run, ...hooks });
   requireEngine();
@@ -118,7 +112,11 @@ async function runFold(job: Job, fold: OwnFold, number: number): Promise<OwnFold
   const { settings, spec } = job;
   const folder = join(settings.run, `fold-${number}`);
   const resultFile = join(folder, 'result.json');
-  if (existsSync(resultFile)) return JSON.parse(readFileSync(resultFile, 'utf8')) as OwnFoldResult;
+  if (existsSync(resultFile)) {
+    const done = JSON.parse(readFileSync(resultFile, 'utf8')) as OwnFoldResult;
+    recallCurve(job.log, `fold-${number}`, done.curve.at(-1)?.step ?? 0, settings.recipe.batchSize, done.curve);
+    return done;
+  }
   mkdirSync(folder, { recursive: true });
   const learner = openLearner(spec, settings.features, settings.recipe, settings.seed, job.start, { fastMath: settings.fastMath });
   try {

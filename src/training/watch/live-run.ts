@@ -1,5 +1,5 @@
 /** What a page that watches a training run shows: where it stands, and the course of the loss in each phase so far. */
-import type { TrainingProgress } from '../run-log.js';
+import type { RecalledPhase, TrainingProgress } from '../run-log.js';
 import { colour, FAINT, lineChart, short, type Series } from '../report/svg.js';
 
 export interface LivePoint {
@@ -52,6 +52,12 @@ export class LiveRun {
     phase.total = total;
     phase.points.push({ done, loss, ...(learningRate === undefined ? {} : { learningRate }) });
     if (phase.points.length > MOST_POINTS) phase.points = phase.points.filter((_, i) => i % 2 === 1);
+  }
+
+  /** What an earlier process did of a phase; before that phase's first update. */
+  recall({ phase: name, total, unit, points }: RecalledPhase): void {
+    const every = Math.ceil(points.length / MOST_POINTS);
+    this.phases.push({ name, total, unit, points: points.filter((_, i) => i % every === 0) });
   }
 
   state(): LiveState {

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { randomStateDict } from '../../../src/inference/random-state.js';
 import { resnet34 } from '../../../src/inference/resnet34.js';
 import { readSafetensors, writeSafetensors } from '../../../src/inference/safetensors.js';
-import { runArticle, type ArticleHooks, type ArticleResult } from '../../../src/training/article/article-run.js';
+import { runArticle, type ArticleResult } from '../../../src/training/article/article-run.js';
+import type { RunHooks } from '../../../src/training/run-log.js';
 import { discriminativeRates } from '../../../src/training/engine/rates.js';
 import type { ArticleOptions } from '../../../src/training/article/options.js';
 import { tensorFlowStatus } from '../../../src/training/engine/tensorflow.js';
@@ -104,7 +105,7 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset article (needs `n
   });
 
   it('goes on after being cut off, to the same weights and figures', async () => {
-    const cutAt = (phase: string, done: number): ArticleHooks => ({
+    const cutAt = (phase: string, done: number): RunHooks => ({
       onProgress: (p) => {
         if (p.phase.startsWith(phase) && p.done >= done) throw new Error('cut off');
       },
@@ -135,7 +136,7 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset article (needs `n
 
     // Before and after the best epoch, and when it was put back.
     for (const phase of ['whole: judging epoch 2', 'whole, epoch 3 of', 'whole: judging epoch 3', 'judging the validation']) {
-      const cut: ArticleHooks = { onProgress: (p) => { if (p.phase.startsWith(phase)) throw new Error('cut off'); } };
+      const cut: RunHooks = { onProgress: (p) => { if (p.phase.startsWith(phase)) throw new Error('cut off'); } };
       await expect(runArticle(stopping('early-cut'), cut), phase).rejects.toThrow('cut off');
     }
     const resumed = await runArticle(stopping('early-cut'));

@@ -12,7 +12,8 @@ import { HEART_AUGMENTATION } from '../../../src/training/augment.js';
 import type { OwnOptions } from '../../../src/training/own/options.js';
 import { OWN_RECIPE } from '../../../src/training/own/recipe.js';
 import { ownTable } from '../../../src/training/own/results.js';
-import { runOwn, type OwnHooks, type OwnResult } from '../../../src/training/own/run.js';
+import type { RecalledPhase, RunHooks } from '../../../src/training/run-log.js';
+import { runOwn, type OwnResult } from '../../../src/training/own/run.js';
 import { synthWav, writeDataset, type SynthClip } from '../synth-dataset.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'stetho-own-'));
@@ -114,7 +115,7 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset own (needs `npm r
   });
 
   it('goes on after being cut off, to the same weights and figures', async () => {
-    const cutAt = (phase: string, done: number): OwnHooks => ({
+    const cutAt = (phase: string, done: number): RunHooks => ({
       onProgress: (p) => {
         if (p.phase.startsWith(phase) && p.done >= done) throw new Error('cut off');
       },
@@ -122,7 +123,10 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset own (needs `npm r
     for (const [phase, done] of [['fold-1', 480], ['fold 1: judging', 1], ['fold 2: judging', 1]] as const) {
       await expect(runOwn(options('cut'), cutAt(phase, done)), phase).rejects.toThrow('cut off');
     }
-    const resumed = await runOwn(options('cut'));
+    const recalled: RecalledPhase[] = [];
+    const resumed = await runOwn(options('cut'), { onRecall: (phase) => recalled.push(phase) });
+    expect(recalled.map(({ phase, total }) => [phase, total])).toEqual([['fold-1', 480], ['fold-2', 480]]);
+    for (const { points } of recalled) expect(points.at(-1)).toMatchObject({ done: 480, loss: expect.any(Number) as number });
     expect(resumed.results.predictions).toEqual(result.results.predictions);
   }, 120_000);
 

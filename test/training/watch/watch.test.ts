@@ -37,6 +37,19 @@ describe('a live run', () => {
     expect(chart).not.toContain('NaN');
   });
 
+  it('goes on with the course that an earlier process left', () => {
+    const run = new LiveRun('run');
+    const points = Array.from({ length: 1500 }, (_, i) => ({ done: 160 * (i + 1), loss: 2 - i / 1500, learningRate: 1e-3 }));
+    run.recall({ phase: 'pretrain', total: 480_000, unit: 'windows', points });
+    const before = run.state().chart;
+    expect(before.match(/role="img"/g)).toHaveLength(1);
+    expect(before.length).toBeLessThan(40_000);
+    run.update(progress({ done: 240_160, total: 480_000 }));
+    const after = run.state().chart;
+    expect(after.match(/role="img"/g)).toHaveLength(1);
+    expect(after).not.toBe(before);
+  });
+
   it('keeps a long phase in bounds, from start to end', () => {
     const run = new LiveRun('run');
     const sizes: number[] = [];
