@@ -4,16 +4,14 @@ import { DISCLAIMER } from '../../common/disclaimer.js';
 import { resnet34, type ResNetSpec } from '../../inference/resnet34.js';
 import { NO_PACKAGE, type ArticleResults } from '../article/article-results.js';
 import type { DatasetSummary } from '../summary.js';
+import { againOf } from './again.js';
 import type { MapPlan } from './class-maps.js';
-import { likelyCommand, readEnvironment } from './environment.js';
 import { reportPart, type ReportData } from './report-data.js';
 
 /** @param identity run.json. @param results results.json. */
 export function articleReport(folder: string, identity: Record<string, unknown>, results: unknown, command: string): ReportData {
   const found = results as ArticleResults;
   const seed = Number(identity['seed']);
-  const environment = readEnvironment(folder, command);
-  const { data, features, network, ...recipe } = identity;
   return {
     schema: 'stethostream-report/1',
     title: `Training report: article, ${found.dataset}`,
@@ -41,18 +39,7 @@ export function articleReport(folder: string, identity: Record<string, unknown>,
       ...(identity['earlyStopping'] === undefined ? [] : [`Early stopping with a patience of ${Number(identity['earlyStopping'])} epochs: each phase kept the epoch with the least validation loss. These clips chose the epoch and are the ones reported, so the figures are slightly optimistic.`]),
       ...(found.frozen ? ['Body frozen: convolutions kept their weights while batch norm and the head learnt.'] : []),
     ],
-    again: {
-      command: environment.command || command || likelyCommand(folder, identity),
-      seed,
-      data: String(data),
-      runFolder: folder,
-      modelFolder: null,
-      secondsTrained: found.secondsTrained,
-      recipe,
-      features,
-      network,
-      environment,
-    },
+    again: againOf(folder, identity, command, { secondsTrained: found.secondsTrained }),
   };
 }
 

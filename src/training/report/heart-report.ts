@@ -10,8 +10,8 @@ import { figure } from '../format.js';
 import { LABELS } from '../label-map.js';
 import type { HeartRecipe } from '../recipe.js';
 import type { TrainingResults } from '../results.js';
+import { againOf } from './again.js';
 import { foldJudges, mapCell, type MapPlan } from './class-maps.js';
-import { likelyCommand, readEnvironment } from './environment.js';
 import { reportPart, type ReportData, type ReportPart } from './report-data.js';
 
 /** @param identity run.json. @param results results.json. */
@@ -19,7 +19,6 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
   const found = results as TrainingResults;
   const recipe = identity['recipe'] as HeartRecipe;
   const seed = Number(identity['seed']);
-  const environment = readEnvironment(folder, command);
   const model = readModel(folder);
   const members = found.soup?.members ?? 1;
   const { pretrain = [], ...finetuning } = found.curves;
@@ -47,18 +46,7 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
       ...(found.precision === 'bfloat16' ? [BFLOAT16_NOTE] : []),
       'Threads add numbers in no fixed order, so a repeated run comes close but not to the bit, unless it runs on the same machine with as many threads.',
     ],
-    again: {
-      command: environment.command || command || likelyCommand(folder, identity),
-      seed,
-      data: String(identity['data']),
-      runFolder: folder,
-      modelFolder: model?.folder ?? null,
-      secondsTrained: found.secondsTrained,
-      recipe,
-      features: identity['features'],
-      network: identity['spec'],
-      environment,
-    },
+    again: againOf(folder, identity, command, { modelFolder: model?.folder ?? null, secondsTrained: found.secondsTrained, recipe, network: identity['spec'] }),
   };
 }
 

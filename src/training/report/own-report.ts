@@ -6,16 +6,14 @@ import { resnet34, type ResNetSpec } from '../../inference/resnet34.js';
 import { BFLOAT16_NOTE } from '../engine/fast-math.js';
 import { figure } from '../format.js';
 import type { OwnResults } from '../own/results.js';
+import { againOf } from './again.js';
 import { mapCell, foldJudges, type MapPlan } from './class-maps.js';
-import { likelyCommand, readEnvironment } from './environment.js';
 import { reportPart, type ReportData } from './report-data.js';
 
 /** @param identity run.json. @param results results.json. */
 export function ownReport(folder: string, identity: Record<string, unknown>, results: unknown, command: string): ReportData {
   const found = results as OwnResults;
   const seed = Number(identity['seed']);
-  const environment = readEnvironment(folder, command);
-  const { data, features, network, ...recipe } = identity;
   return {
     schema: 'stethostream-report/1',
     title: `Training report: own labels of ${found.dataset}`,
@@ -41,18 +39,7 @@ export function ownReport(folder: string, identity: Record<string, unknown>, res
     epochs: [],
     finder: null,
     notes: notes(found),
-    again: {
-      command: environment.command || command || likelyCommand(folder, identity),
-      seed,
-      data: String(data),
-      runFolder: folder,
-      modelFolder: null,
-      secondsTrained: found.secondsTrained,
-      recipe,
-      features,
-      network,
-      environment,
-    },
+    again: againOf(folder, identity, command, { secondsTrained: found.secondsTrained }),
   };
 }
 

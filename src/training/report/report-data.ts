@@ -4,7 +4,7 @@ import type { FinderPoint } from '../engine/schedule.js';
 import type { FloorName } from '../floors.js';
 import { HEART, type Vocabulary } from '../label-map.js';
 import { judgedItems, massOf, summariseDataset, type ClipPrediction, type DatasetSummary, type Item } from '../summary.js';
-import type { RunEnvironment } from './environment.js';
+import type { Again } from './again.js';
 
 export interface ReportData {
   schema: 'stethostream-report/1';
@@ -82,20 +82,6 @@ export interface ClipLoss {
   confidence: number;
   /** −ln of the probability of the actual class. */
   loss: number;
-}
-
-/** Everything that repeats the run. */
-export interface Again {
-  command: string;
-  seed: number;
-  data: string;
-  runFolder: string;
-  modelFolder: string | null;
-  secondsTrained: number;
-  recipe: unknown;
-  features: unknown;
-  network: unknown;
-  environment: RunEnvironment;
 }
 
 export interface PartOptions {

@@ -13,22 +13,12 @@ import { discriminativeRates } from '../../../src/training/engine/rates.js';
 import { loadTensorFlow, tensorFlowStatus } from '../../../src/training/engine/tensorflow.js';
 import { createTrainer, type Trainer, type TrainerOptions, type TrainingBatch } from '../../../src/training/engine/trainer.js';
 import { initialise, Layout, Weights } from '../../../src/training/engine/weights.js';
+import { noiseBatch, random } from './batches.js';
 
 const spec = resnet34(4, { stemWidth: 4, blocks: [1, 1, 1], widths: [4, 6, 8] });
 // 27 frames give 4 columns of 7: one output too many, so the offset (1, not 3) is put to use.
 const [height, width, n, states] = [16, 27, 8, 3];
-const random = (seed: number) => () => {
-  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-  return seed / 4294967296;
-};
-
-function batch(seed: number): TrainingBatch {
-  const next = random(seed);
-  const x = new Float32Array(n * height * width).map(() => 2 * next() - 1);
-  const sets = new Float32Array(n * 4);
-  for (let i = 0; i < n; i++) sets[4 * i + (i % 4)] = 1;
-  return { x, n, setsA: sets, setsB: sets, lambda: new Float32Array(n).fill(1) };
-}
+const batch = (seed: number) => noiseBatch(seed, n, height, width);
 
 /** A third of the frames unknown, a third of one state, a third mixed and short of one. */
 function someTargets(seed: number): Float32Array {

@@ -12,24 +12,14 @@ import { setLoss } from '../../../src/training/engine/loss.js';
 import { Network, type ParameterSource } from '../../../src/training/engine/network.js';
 import { discriminativeRates } from '../../../src/training/engine/rates.js';
 import { loadTensorFlow, tensorFlowStatus } from '../../../src/training/engine/tensorflow.js';
-import { createTrainer, type Trainer, type TrainerOptions, type TrainingBatch } from '../../../src/training/engine/trainer.js';
+import { createTrainer, type Trainer, type TrainerOptions } from '../../../src/training/engine/trainer.js';
 import { Layout, Weights } from '../../../src/training/engine/weights.js';
 import { naiveForward } from '../../inference/naive-resnet.js';
+import { noiseBatch } from './batches.js';
 
 const spec = resnet34(4, { stemWidth: 4, blocks: [1, 1], widths: [4, 8] });
 const [height, width, n] = [16, 24, 8];
-const random = (seed: number) => () => {
-  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-  return seed / 4294967296;
-};
-
-function batch(seed: number): TrainingBatch {
-  const next = random(seed);
-  const x = new Float32Array(n * height * width).map(() => 2 * next() - 1);
-  const sets = new Float32Array(n * 4);
-  for (let i = 0; i < n; i++) sets[4 * i + (i % 4)] = 1;
-  return { x, n, setsA: sets, setsB: sets, lambda: new Float32Array(n).fill(1) };
-}
+const batch = (seed: number) => noiseBatch(seed, n, height, width);
 
 describe.skipIf(!tensorFlowStatus().installed)('Trainer (needs `npm run setup:tensorflow`)', () => {
   const made: Trainer[] = [];
