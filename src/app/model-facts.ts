@@ -26,7 +26,6 @@ export function modelDescription(manifest: Manifest): ModelDescription {
 export function labelOptionsOf(manifest: Manifest, labels: StationConfig['labels']): LabelOptions {
   return {
     labels: manifest.labels,
-    experimentalLabels: manifest.experimentalLabels,
     model: { name: manifest.name, version: manifest.version },
     unknownBelow: labels.unknownBelow ?? manifest.thresholds.unknownBelow,
     smoothing: { timeConstantMs: labels.smoothingMs, margin: labels.margin },

@@ -34,7 +34,7 @@ export const settings = [
   setting('batching.maxQueuePerStream', 'max-queue', Type.Integer({ minimum: 1, maximum: 10_000 }), 8, 'windows a stream may have waiting before its oldest is dropped', '<n>'),
   setting('labels.smoothingMs', 'smoothing', Type.Number({ minimum: 0, maximum: 60_000 }), 500, 'time constant of the label smoothing, ms; 0 = none', '<ms>'),
   setting('labels.margin', 'margin', Type.Number({ minimum: 0, maximum: 1 }), 0.1, 'lead in probability that a new label needs to take over', '<p>'),
-  setting('labels.unknownBelow', 'unknown-below', Type.Union([Type.Number({ minimum: 0, maximum: 1 }), Type.Null()]), null, "certainty below which the label is unknown: its probability among the labels that are not experimental; default: the model's", '<p>'),
+  setting('labels.unknownBelow', 'unknown-below', Type.Union([Type.Number({ minimum: 0, maximum: 1 }), Type.Null()]), null, "confidence below which the label is unknown; default: the model's", '<p>'),
   setting('capture.speed', 'speed', Type.Union([Type.Number({ exclusiveMinimum: 0 }), Type.Literal('max')]), 1, 'pace of files and the synthesiser: 1 = real time, max = as fast as they are labelled', '<factor|max>'),
   setting('capture.stallMs', 'stall', Type.Integer({ minimum: 100, maximum: 600_000 }), 2000, 'silence of a live source before it is restarted, ms', '<ms>'),
   setting('capture.channel', 'channel', Type.Union([Type.Literal('mix'), Type.Integer({ minimum: 0, maximum: 63 })]), 'mix', 'channel to listen to, from 0, or mix', '<n|mix>'),

@@ -78,7 +78,7 @@ export const Manifest = Type.Object(
     ),
     thresholds: Type.Object(
       {
-        unknownBelow: Type.Number({ minimum: 0, maximum: 1, description: 'Smoothed certainty below which the label is `unknown`: probability of the label among it and all labels that are not experimental.' }),
+        unknownBelow: Type.Number({ minimum: 0, maximum: 1, description: 'Smoothed confidence below which the label is `unknown`.' }),
         abnormal: Type.Number({ minimum: 0, maximum: 1, description: 'P(not normal | heart sound) at or above which a clip counts as abnormal.' }),
       },
       closed,

@@ -1,18 +1,15 @@
 /** rxjs operator: what inference gives for one stream → `prediction` and `drop` messages. */
 import { type OperatorFunction, Observable } from 'rxjs';
-import { certaintyOf } from '../common/certainty.js';
 import type { DroppedWindow, InferenceItem, InferredWindow } from '../inference/types.js';
 import type { Drop, Prediction, QualityReason } from '../protocol/messages.js';
 import { defaultQualityRules, judgeQuality, passesGate, type Quality, type QualityRules } from './quality.js';
-import { defaultSmoothing, indexOfMax, LabelSmoother, type SmoothingOptions } from './smoothing.js';
+import { defaultSmoothing, indexOfMax, LabelSmoother, type Smoothed, type SmoothingOptions } from './smoothing.js';
 
 export interface LabelOptions {
   /** Model labels in output order. */
   labels: readonly string[];
   model: { name: string; version: string };
-  /** Those of the labels that the model can't tell reliably; default none. */
-  experimentalLabels?: readonly string[];
-  /** Certainty (smoothed, by certaintyOf) below which the label is `unknown`, 0…1. */
+  /** Smoothed confidence below which the label is `unknown`, 0…1. */
   unknownBelow: number;
   smoothing?: SmoothingOptions;
   quality?: QualityRules;
@@ -39,14 +36,12 @@ export function labelStream(options: LabelOptions): OperatorFunction<InferenceIt
 class Labeller {
   private readonly smoother: LabelSmoother;
   private readonly rules: QualityRules;
-  private readonly experimental: readonly boolean[];
   private lastEndSample = -1;
   private droppedTotal = 0;
 
   constructor(private readonly options: LabelOptions) {
     this.smoother = new LabelSmoother(options.smoothing ?? defaultSmoothing);
     this.rules = options.quality ?? defaultQualityRules;
-    this.experimental = options.labels.map((label) => options.experimentalLabels?.includes(label) ?? false);
   }
 
   predict(item: InferredWindow): Prediction {
@@ -58,8 +53,7 @@ class Labeller {
 
     const quality = judgeQuality(window.descriptors, this.rules);
     const smoothed = this.smoother.push(probabilities, (1000 * window.endSample) / window.sampleRateHz);
-    const certainty = clamp01(certaintyOf(smoothed.probabilities, smoothed.index, (i) => this.experimental[i] ?? false));
-    const { label, reasons } = this.decide(smoothed.index, certainty, quality);
+    const { label, reasons } = this.decide(smoothed, quality);
     const endMs = window.capturedAtMs;
     const startMs = endMs - (1000 * (window.endSample - window.startSample)) / window.sampleRateHz;
     return {
@@ -76,7 +70,6 @@ class Labeller {
       label,
       rawLabel: labels[indexOfMax(probabilities)]!,
       confidence: clamp01(smoothed.confidence),
-      certainty,
       probabilities: Object.fromEntries(labels.map((name, i) => [name, clamp01(probabilities[i]!)])),
       quality: { score: quality.score, reasons },
       latencyMs: this.options.now() - endMs,
@@ -97,9 +90,9 @@ class Labeller {
     };
   }
 
-  private decide(index: number, certainty: number, quality: Quality): { label: string; reasons: QualityReason[] } {
-    const held = this.options.labels[index]!;
-    const confident = certainty >= this.options.unknownBelow;
+  private decide(smoothed: Smoothed, quality: Quality): { label: string; reasons: QualityReason[] } {
+    const held = this.options.labels[smoothed.index]!;
+    const confident = smoothed.confidence >= this.options.unknownBelow;
     const reasons = confident ? quality.reasons : [...quality.reasons, 'low-confidence' as const];
     const label = confident && passesGate(quality, held, this.rules) ? held : UNKNOWN;
     return { label, reasons };

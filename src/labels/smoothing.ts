@@ -17,8 +17,6 @@ export interface Smoothed {
   index: number;
   /** Its smoothed probability. */
   confidence: number;
-  /** All smoothed probabilities; the smoother's own, valid until its next push. */
-  probabilities: Readonly<ArrayLike<number>>;
 }
 
 /** State of one stream. Feed it every window in order; `reset` after a gap. */
@@ -46,7 +44,7 @@ export class LabelSmoother {
     }
     this.lastEndMs = endMs;
     this.held = this.choose(this.average);
-    return { index: this.held, confidence: this.average[this.held]!, probabilities: this.average };
+    return { index: this.held, confidence: this.average[this.held]! };
   }
 
   reset(): void {

@@ -42,7 +42,6 @@ export const serverExamples: { [Type in ServerMessage['type']]: Extract<ServerMe
     label: 'murmur',
     rawLabel: 'murmur',
     confidence: 0.81,
-    certainty: 0.84,
     probabilities: { normal: 0.11, murmur: 0.84, extrasystole: 0.03, artifact: 0.02 },
     quality: { score: 0.92, reasons: [] },
     latencyMs: 40,

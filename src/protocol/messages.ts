@@ -116,7 +116,6 @@ export const Prediction = Type.Object(
     label: Type.String({ description: 'Smoothed label with hysteresis, or `unknown`.' }),
     rawLabel: Type.String({ description: "This window's own most probable label." }),
     confidence: Probability('Smoothed probability of `label`; of the most probable label when `unknown`.'),
-    certainty: Probability('Smoothed probability of the same label among it and all labels that are not experimental; below the threshold of the model the label is `unknown`.'),
     probabilities: Type.Record(Type.String(), Type.Number({ minimum: 0, maximum: 1 }), {
       description: "This window's calibrated probabilities by label, unsmoothed.",
     }),

@@ -2,7 +2,7 @@
 import type { LoadedRecording } from './audio-cache.js';
 import { clipProbabilities, type ClipLogits } from './clip-logits.js';
 import { accuracyAtCoverage, argMax, bestThreshold, meanSensitivitySpecificity, mean } from './metrics.js';
-import { abnormalProbability, clipCertainty, isPositive, massOf, type ClipPrediction } from './summary.js';
+import { abnormalProbability, isPositive, massOf, type ClipPrediction } from './summary.js';
 import { singleLabel } from './label-map.js';
 
 /** The temperature that minimises the negative log-likelihood of the clips' label sets; golden-section search on its logarithm. */
@@ -37,12 +37,12 @@ export function goldenSection(f: (x: number) => number, low: number, high: numbe
   return (a + b) / 2;
 }
 
-/** Certainty that the most certain `coverage` of the clips with one known label reach: below it a label is `unknown`. */
+/** Confidence that the most confident `coverage` of the clips with one known label reach: below it a label is `unknown`. */
 export function unknownThreshold(predictions: readonly ClipPrediction[], coverage: number): number {
   const known = predictions.filter((p) => singleLabel(p.set) >= 0);
-  const certainty = known.map((p) => clipCertainty(p.probabilities));
+  const confidence = known.map((p) => Math.max(...p.probabilities));
   const correct = known.map((p) => argMax(p.probabilities) === singleLabel(p.set));
-  return accuracyAtCoverage(certainty, correct, coverage).confidence;
+  return accuracyAtCoverage(confidence, correct, coverage).confidence;
 }
 
 /**

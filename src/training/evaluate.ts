@@ -9,7 +9,7 @@ import type { FloorName } from './floors.js';
 import { LABELS } from './label-map.js';
 import { openDataset } from './datasets/open-dataset.js';
 import { foldedFloors } from './results.js';
-import { clipCertainty, summariseDataset, type ClipPrediction, type DatasetSummary } from './summary.js';
+import { summariseDataset, type ClipPrediction, type DatasetSummary } from './summary.js';
 
 export interface EvaluateOptions {
   /** Folder of recordings in any form that openDataset knows, e.g. with manifest.csv. */
@@ -37,7 +37,7 @@ export interface EvaluateHooks {
 
 /** One data set's part of the JSON. */
 export interface DatasetEvaluation extends Omit<DatasetSummary, 'scored'> {
-  /** Share of clips whose certainty reaches the model's unknownBelow, and accuracy among them. */
+  /** Share of clips whose mean confidence reaches the model's unknownBelow, and accuracy among them. */
   answered: { share: number; accuracy: number };
   floors: Record<FloorName, Pick<DatasetSummary, 'accuracy' | 'balancedAccuracy' | 'macroF1' | 'auroc'>> | null;
 }
@@ -150,7 +150,7 @@ function evaluateDataset(recordings: readonly LoadedRecording[], predictions: re
   const { seed = 1, resamples = 1000, floors = true } = options;
   const { abnormal, unknownBelow } = model.manifest.thresholds;
   const summary = summariseDataset(predictions, abnormal, seed, resamples);
-  const answered = predictions.filter((p) => clipCertainty(p.probabilities) >= unknownBelow);
+  const answered = predictions.filter((p) => Math.max(...p.probabilities) >= unknownBelow);
   const { n, subjects, accuracy, balancedAccuracy, macroF1, auroc, macc, calibrationError, classes, confusion, coverage } = summary;
   return {
     n,

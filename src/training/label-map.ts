@@ -46,14 +46,12 @@ export interface Vocabulary {
   abnormal: LabelSet;
   /** A set is positive when it lies within `abnormal` and holds some of these. */
   sign: LabelSet;
-  /** Labels that can't be told reliably. */
-  experimental: LabelSet;
   /** What ROC and (sensitivity + specificity) / 2 are about. */
   contrast: string;
 }
 
 /** The heart model's. */
-export const HEART: Vocabulary = { labels: LABELS, normal: NORMAL, abnormal: ABNORMAL, sign: MURMUR, experimental: EXTRASYSTOLE, contrast: 'murmur or abnormal against normal' };
+export const HEART: Vocabulary = { labels: LABELS, normal: NORMAL, abnormal: ABNORMAL, sign: MURMUR, contrast: 'murmur or abnormal against normal' };
 
 const plain = new Map<string, LabelSet>([
   ['', 0],

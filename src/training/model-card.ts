@@ -68,7 +68,7 @@ function recipeSection({ recipe, results }: CardFacts): string {
     ...frameHeadLines(results),
     ...soupLines(results),
     ...pseudoLines(results),
-    `Probabilities are softmax(logits / ${results.calibration.temperature.toFixed(3)}). Temperature, the threshold for "unknown" (certainty, that is P(label) among it and the labels that are not experimental, below ${results.calibration.unknownBelow.toFixed(3)}: the least certain fifth) and, with a part of PhysioNet kept for it, the threshold for "abnormal" (${results.calibration.abnormal.toFixed(3)}) were set on out-of-fold predictions, that is on the predictions reported here: figures at those thresholds are slightly optimistic, AUROC and macro-F1 are not touched by them. Settings of the recipe were fixed before any fold was looked at.`,
+    `Probabilities are softmax(logits / ${results.calibration.temperature.toFixed(3)}). Temperature, the threshold for "unknown" (confidence below ${results.calibration.unknownBelow.toFixed(3)}: the least confident fifth) and, with a part of PhysioNet kept for it, the threshold for "abnormal" (${results.calibration.abnormal.toFixed(3)}) were set on out-of-fold predictions, that is on the predictions reported here: figures at those thresholds are slightly optimistic, AUROC and macro-F1 are not touched by them. Settings of the recipe were fixed before any fold was looked at.`,
   ].join('\n\n');
 }
 
@@ -104,7 +104,7 @@ function crossValidationSection(results: TrainingResults): string {
     figuresTable([['**this model**', summary], ...floors.map(([name, floor]) => [`floor: ${FLOOR_TITLES[name] ?? name}`, floor] as const)]),
     classTable(summary.classes),
     confusionTable(summary),
-    `Accuracy / macro-F1 / AUROC per fold: ${perFold}. Accuracy among the most certain part: ${coverage}. Expected calibration error ${figure(summary.calibrationError)}.`,
+    `Accuracy / macro-F1 / AUROC per fold: ${perFold}. Accuracy among the most confident part: ${coverage}. Expected calibration error ${figure(summary.calibrationError)}.`,
   ].join('\n\n');
 }
 

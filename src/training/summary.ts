@@ -5,7 +5,6 @@
  * probability of a class is the sum over its set. Labels that the data set has no class for stay as further, always
  * wrong, choices. Labels are the heart model's unless another vocabulary is given. Clips whose set overlaps another class (PASCAL A's extrahls: "not artifact") count nowhere but in n.
  */
-import { certaintyOf } from '../common/certainty.js';
 import { bootstrapByGroup, type Interval } from './bootstrap.js';
 import { HEART, labelSetName, type LabelSet, type Vocabulary } from './label-map.js';
 import * as metrics from './metrics.js';
@@ -56,8 +55,8 @@ export interface DatasetSummary {
   calibrationError: number;
   classes: ClassFigures[];
   confusion: { actual: string[]; predicted: string[]; counts: number[][] };
-  /** Accuracy among the most certain part, and the certainty that it reaches. */
-  coverage: { coverage: number; accuracy: number; certainty: number }[];
+  /** Accuracy among the most confident part. */
+  coverage: { coverage: number; accuracy: number; confidence: number }[];
 }
 
 /** One clip in terms of the data set's classes. */
@@ -67,10 +66,7 @@ export interface Item {
   actual: number;
   /** Index among the classes, or beyond them among the labels that the set has no class for. */
   choice: number;
-  /** Probability of the choice. */
   confidence: number;
-  /** The same among the choices that are not experimental labels (certaintyOf). */
-  certainty: number;
   /** Probability per class. */
   classes: number[];
   group: string;
@@ -116,19 +112,8 @@ export function summariseDataset(predictions: readonly ClipPrediction[], abnorma
     calibrationError: metrics.expectedCalibrationError(confidence, correct),
     classes: classes.map((set, index) => classFigures(labelSetName(set, vocabulary.labels), index, scored, over)),
     confusion: confusion(scored, classes, vocabulary),
-    coverage: coverages.map((coverage) => coverageAt(scored, coverage)),
+    coverage: coverages.map((coverage) => ({ coverage, ...metrics.accuracyAtCoverage(confidence, correct, coverage) })),
   };
-}
-
-/** Accuracy among the most certain `coverage` of clips that have one class. */
-export function coverageAt(scored: readonly Item[], coverage: number): DatasetSummary['coverage'][number] {
-  const { accuracy, confidence } = metrics.accuracyAtCoverage(scored.map((item) => item.certainty), scored.map((item) => item.actual === item.choice), coverage);
-  return { coverage, accuracy, certainty: confidence };
-}
-
-/** How sure the heart model is of a clip's likeliest label. */
-export function clipCertainty(probabilities: readonly number[], { experimental } = HEART): number {
-  return certaintyOf(probabilities, metrics.argMax(probabilities), (i) => ((experimental >> i) & 1) === 1);
 }
 
 /** Labelled clips in terms of their classes; `names` are the classes, then the labels that the set has no class for. */
@@ -170,8 +155,7 @@ export function isPositive(set: LabelSet, { normal, abnormal, sign } = HEART): b
 function toItem(p: ClipPrediction, classes: readonly LabelSet[], vocabulary: Vocabulary): Item {
   const covered = classes.reduce((all, set) => all | set, 0);
   const others = vocabulary.labels.map((_, i) => 1 << i).filter((bit) => (covered & bit) === 0);
-  const sets = [...classes, ...others];
-  const masses = sets.map((set) => massOf(p.probabilities, set));
+  const masses = [...classes, ...others].map((set) => massOf(p.probabilities, set));
   const positiveSet = classes.filter((set) => isPositive(set, vocabulary) === true).reduce((all, set) => all | set, 0);
   const positiveMass = massOf(p.probabilities, positiveSet || vocabulary.sign);
   const choice = metrics.argMax(masses);
@@ -180,7 +164,6 @@ function toItem(p: ClipPrediction, classes: readonly LabelSet[], vocabulary: Voc
     actual: classes.indexOf(p.set),
     choice,
     confidence: masses[choice] ?? 0,
-    certainty: certaintyOf(masses, choice, (i) => ((sets[i] ?? 0) & ~vocabulary.experimental) === 0),
     classes: masses.slice(0, classes.length),
     group: p.group,
     positive: isPositive(p.set, vocabulary),

@@ -70,19 +70,9 @@ describe('labelStream', () => {
     expect(second!['probabilities']['murmur']).toBeCloseTo(0.7, 6);
   });
 
-  it('leaves experimental labels aside when it asks whether it is sure', () => {
-    const rows = [inferred(0, [0.4, 0.2, 0.4, 0])];
-    expect(run(rows)[0]).toMatchObject({ label: 'unknown' });
-    const [told] = run(rows, { ...options, experimentalLabels: ['extrasystole'] });
-    expect(told).toMatchObject({ label: 'normal', quality: { reasons: [] } });
-    expect(told!['confidence']).toBeCloseTo(0.4, 6);
-    expect(told!['certainty']).toBeCloseTo(0.4 / 0.6, 6);
-  });
-
   it('says unknown with its reason where confidence or quality is too low', () => {
     const [unsure] = run([inferred(0, [0.4, 0.3, 0.2, 0.1])]);
     expect(unsure).toMatchObject({ label: 'unknown', rawLabel: 'normal', quality: { reasons: ['low-confidence'] } });
-    expect(unsure!['certainty']).toBeCloseTo(0.4, 6);
     const [silent] = run([inferred(0, [0.9, 0.1, 0, 0], 0, { silentRatio: 1, rms: 0 })]);
     expect(silent).toMatchObject({ label: 'unknown', rawLabel: 'normal', quality: { score: 0, reasons: ['silence'] } });
   });

@@ -42,7 +42,7 @@ describe('LabelSmoother', () => {
     const smoother = new LabelSmoother();
     smoother.push(p(1, 0), 0);
     smoother.reset();
-    expect(smoother.push(p(0, 1), 250)).toMatchObject({ index: 1, confidence: 1 });
+    expect(smoother.push(p(0, 1), 250)).toEqual({ index: 1, confidence: 1 });
   });
 
   it('keeps confidence a probability whatever the windows say', () => {

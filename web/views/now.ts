@@ -97,9 +97,9 @@ export class NowView {
 }
 
 /** `Unknown` is a result, and says why. */
-function unknownText({ rawLabel, certainty, quality }: Prediction): string {
+function unknownText({ rawLabel, confidence, quality }: Prediction): string {
   const because = quality.reasons.length === 0 ? '' : ` because: ${quality.reasons.map(reasonText).join(', ')}`;
-  return `No label given${because}. Most likely this window: ${rawLabel}; smoothed certainty ${formatPercent(certainty)}.`;
+  return `No label given${because}. Most likely this window: ${rawLabel}; smoothed confidence ${formatPercent(confidence)}.`;
 }
 
 function noticeText(stream: StreamView, state: AppState, nowMs: number): string {

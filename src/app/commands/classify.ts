@@ -1,11 +1,9 @@
 /** `stethostream classify`: labels of recordings, through the very pipeline that live streams take. */
 import { lastValueFrom, toArray } from 'rxjs';
 import { createSource } from '../../capture/source-spec.js';
-import { certaintyOf } from '../../common/certainty.js';
 import { DISCLAIMER } from '../../common/disclaimer.js';
 import { createLogger } from '../../common/log.js';
 import { StageError } from '../../common/stage-error.js';
-import type { Manifest } from '../../inference/manifest.js';
 import type { ModelPackage } from '../../inference/model-package.js';
 import type { InferenceService } from '../../inference/service.js';
 import { UNKNOWN } from '../../labels/label-stream.js';
@@ -71,10 +69,10 @@ export async function classifyFile(
       display: false,
     }).pipe(toArray()),
   );
-  return summarise(file, messages, model.manifest, config.labels.unknownBelow ?? model.manifest.thresholds.unknownBelow);
+  return summarise(file, messages, model.manifest.labels, config.labels.unknownBelow ?? model.manifest.thresholds.unknownBelow);
 }
 
-function summarise(file: string, messages: readonly StationMessage[], { labels, experimentalLabels }: Manifest, unknownBelow: number): ClipResult {
+function summarise(file: string, messages: readonly StationMessage[], labels: readonly string[], unknownBelow: number): ClipResult {
   const windows = messages.filter((message): message is Prediction => message.type === 'prediction');
   if (windows.length === 0) {
     throw new StageError({
@@ -89,8 +87,7 @@ function summarise(file: string, messages: readonly StationMessage[], { labels, 
   const best = labels.reduce((a, b) => (probabilities[b]! > probabilities[a]! ? b : a));
   // Where most windows were refused by the quality gate, so is the clip.
   const refused = windows.filter((w) => w.label === UNKNOWN && w.quality.reasons.some((reason) => reason !== 'low-confidence')).length;
-  const certainty = certaintyOf(Object.values(probabilities), labels.indexOf(best), (i) => experimentalLabels.includes(labels[i]!));
-  const unsure = certainty < unknownBelow;
+  const unsure = probabilities[best]! < unknownBelow;
   const known = !unsure && refused * 2 <= windows.length;
   const reasons = known ? [] : reasonsOf(windows, unsure, refused * 2 > windows.length);
   return { file, label: known ? best : UNKNOWN, reasons, probabilities, quality: mean((w) => w.quality.score), windows, disclaimer: DISCLAIMER };

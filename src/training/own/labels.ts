@@ -39,9 +39,9 @@ export function ownLabels(recordings: readonly Recording[], dataset: string, bin
 function vocabularyOf(labels: string[], normal: string | null): Vocabulary {
   const all = 2 ** labels.length - 1;
   const [first = '', second = ''] = labels;
-  if (normal === null && labels.length > 2) return { labels, normal: 0, abnormal: 0, sign: 0, experimental: 0, contrast: 'no label says normal' };
+  if (normal === null && labels.length > 2) return { labels, normal: 0, abnormal: 0, sign: 0, contrast: 'no label says normal' };
   const contrast = labels.length === 2 ? `${second} against ${first}` : `all other labels against ${first}`;
-  return { labels, normal: 1, abnormal: all - 1, sign: all - 1, experimental: 0, contrast };
+  return { labels, normal: 1, abnormal: all - 1, sign: all - 1, contrast };
 }
 
 /** The same recordings with sets in the vocabulary; a label that it lacks is "abnormal" (--binary). */

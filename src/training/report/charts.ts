@@ -1,8 +1,8 @@
 /** The report's charts: learning curves, learning-rate finder, ROC, calibration, coverage. */
 import type { CurvePoint } from '../fit.js';
 import { figure } from '../format.js';
-import { auroc, calibrationBins, rocCurve } from '../metrics.js';
-import { coverageAt, judgedItems } from '../summary.js';
+import { accuracyAtCoverage, auroc, calibrationBins, rocCurve } from '../metrics.js';
+import { judgedItems } from '../summary.js';
 import type { EpochFigures, ReportData, ReportPart } from './report-data.js';
 import { colour, FAINT, lineChart, short, type Series } from './svg.js';
 
@@ -117,15 +117,20 @@ export function calibrationChart(part: ReportPart): string {
   });
 }
 
-/** Accuracy among the most certain part of the clips. */
+/** Accuracy among the most confident part of the clips. */
 export function coverageChart(part: ReportPart): string {
   const { items } = judgedItems(part.predictions, part.vocabulary);
   const scored = items.filter((item) => item.actual >= 0);
-  const points = Array.from({ length: 91 }, (_, i) => coverageAt(scored, 0.1 + i / 100)).map(({ coverage, accuracy, certainty }) => ({ x: coverage, y: accuracy, note: `${percent(coverage)} most certain (at least ${figure(certainty)}): accuracy ${figure(accuracy)}` }));
+  const confidence = scored.map((item) => item.confidence);
+  const correct = scored.map((item) => item.actual === item.choice);
+  const points = Array.from({ length: 91 }, (_, i) => 0.1 + i / 100).map((coverage) => {
+    const { accuracy, confidence: least } = accuracyAtCoverage(confidence, correct, coverage);
+    return { x: coverage, y: accuracy, note: `${percent(coverage)} most confident (at least ${figure(least)}): accuracy ${figure(accuracy)}` };
+  });
   const values = points.map((p) => p.y).filter(Number.isFinite);
   const low = Math.max(0, Math.floor(10 * Math.min(1, ...values) - 0.5) / 10);
   return lineChart({
-    title: 'Accuracy when the least certain clips are left unanswered',
+    title: 'Accuracy when the least confident clips are left unanswered',
     x: { label: 'answered', min: 0.1, max: 1, format: percent },
     y: { label: 'accuracy', min: low, max: 1 },
     height: 360,

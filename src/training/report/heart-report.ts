@@ -38,7 +38,7 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
     epochs: [],
     finder: null,
     notes: [
-      `Calibration: probabilities = softmax(logits / ${temperature.toFixed(3)}); below a certainty (probability among the labels that are not experimental) of ${unknownBelow.toFixed(3)} a label is "unknown"; P(not normal | heart sound) of at least ${abnormal.toFixed(3)} counts as abnormal. All three were set on out-of-fold predictions (the last also on a part of PhysioNet kept for it), so figures at the thresholds are slightly optimistic.`,
+      `Calibration: probabilities = softmax(logits / ${temperature.toFixed(3)}); below a confidence of ${unknownBelow.toFixed(3)} a label is "unknown"; P(not normal | heart sound) of at least ${abnormal.toFixed(3)} counts as abnormal. All three were set on out-of-fold predictions (the last also on a part of PhysioNet kept for it), so figures at the thresholds are slightly optimistic.`,
       ...frameHeadNotes(found),
       ...soupNotes(found),
       `Artifacts kept out of pre-training and folds: ${found.artifacts.recognised} of ${found.artifacts.judgements} judgements said artifact; ${found.artifacts.falseAlarms} of ${found.artifacts.heartJudgements} judgements of heart sounds of the same days did.`,
