@@ -94,7 +94,7 @@ program
   .option('--finetune-windows <n>', 'heart: windows to fine-tune on, per fold and at the end (default: 4000)')
   .option('--pseudo-labels', 'heart: train on unlabelled recordings too, where a first fine-tuning is sure of the label')
   .option('--finetune-runs <n>', 'heart: fine-tunings whose weights are averaged, per fold and at the end (default: 1; see docs/experiments.md)')
-  .option('--frame-head <weight>', 'heart: a second head learns the heart state of every frame, where states.jsonl has them; weight of its loss, e.g. 0.5 (default: 0, off; see docs/experiments.md)')
+  .option('--frame-head <weight>', 'heart, own: a second head learns the heart state of every frame, where states.jsonl has them; weight of its loss, e.g. 0.5 (default: 0, off; see docs/experiments.md)')
   .option('--pretrain-datasets <names>', 'heart: data sets to pre-train on, separated by commas (default: physionet2016,pascal-a; those added share as much as the mean of these)')
   .option('--folds <n>', 'heart, own: folds of the cross-validation (default: 4)')
   .option('--dataset <name>', 'article, own: data set to train on (default: the only one; article: pascal-b)')

@@ -17,7 +17,7 @@ import { clipLogits, type ClipLogits } from './clip-logits.js';
 import type { Division } from './division.js';
 import { discardCheckpoint, recallCurve, type CurvePoint } from './fit.js';
 import { frameAccuracy, type FrameFigures } from './frame-accuracy.js';
-import type { StateInterval } from './heart-states.js';
+import { withoutHeadIfNone, type StatesByPath } from './load-states.js';
 import { openLearner, type OpenLearner } from './learner.js';
 import { countLabels, pseudoLabelled } from './pseudo-labels.js';
 import { clipLengths, spreadLengths, type HeartRecipe, type StageRecipe } from './recipe.js';
@@ -37,7 +37,7 @@ export interface HeartContext {
   log: RunLog;
   checkpointEverySteps: number;
   /** Heart states by a recording's absolute path; empty: no frame head. */
-  states: ReadonlyMap<string, readonly StateInterval[]>;
+  states: StatesByPath;
   /** Trunk that pre-training starts from; absent: random weights. */
   start?: StateDict | undefined;
   /** Convolutions in bfloat16 while training, where the processor has them. */
@@ -187,7 +187,7 @@ async function runPhase(context: HeartContext, phase: Phase): Promise<PhaseResul
   }
   const folder = join(context.folder, phase.name);
   mkdirSync(folder, { recursive: true });
-  const recipe = { ...phase.recipe, frameHeadWeight: context.states.size === 0 ? 0 : (phase.recipe.frameHeadWeight ?? 0) };
+  const recipe = withoutHeadIfNone(phase.recipe, context.states);
   const learner = openLearner(context.spec, context.params, recipe, context.seed, await phase.start?.(), { fastMath: context.fastMath });
   try {
     const result = keepResult(context, phase.name, await trainAndJudge(context, { ...phase, recipe }, folder, learner));

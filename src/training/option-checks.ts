@@ -11,3 +11,14 @@ export function whole(name: string, value: number, least: number): number {
 export function invalidOption(name: string, value: unknown, allowed: string): StageError {
   return new StageError({ code: 'TRAINING_OPTION_INVALID', stage: 'training', message: `${name} is ${String(value)}, it must be ${allowed}`, remedy: 'See `stethostream train --help`.' });
 }
+
+/** Weight of the frame head's loss. */
+export function headWeight(value: number): number {
+  if (value >= 0 && value <= 10) return value;
+  throw new StageError({
+    code: 'TRAINING_OPTION_INVALID',
+    stage: 'training',
+    message: `frameHead is ${value}, it must lie between 0 (off) and 10`,
+    remedy: 'Try 0.5; see docs/experiments.md for what it did.',
+  });
+}

@@ -4,7 +4,7 @@ import { StageError } from '../common/stage-error.js';
 import { heartFeatures, type FeatureParams } from '../features/index.js';
 import { resnet34, type ResNetSpec } from '../inference/resnet34.js';
 import { LABELS } from './label-map.js';
-import { whole } from './option-checks.js';
+import { headWeight, whole } from './option-checks.js';
 import { HEART_RECIPE, type HeartRecipe, type StageRecipe } from './recipe.js';
 import { startPath } from './start-from.js';
 
@@ -60,7 +60,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
   const recipe = options.recipe ?? HEART_RECIPE;
   const stage = (from: StageRecipe, windows: number | undefined, frameHead: number | undefined): StageRecipe => ({
     ...from,
-    ...(frameHead === undefined ? {} : { frameHeadWeight: weightOf('frameHead', frameHead) }),
+    ...(frameHead === undefined ? {} : { frameHeadWeight: headWeight(frameHead) }),
     windows: whole('windows', windows ?? from.windows, 1),
     batchSize: whole('batchSize', options.batchSize ?? from.batchSize, 1),
   });
@@ -97,16 +97,6 @@ export function withDefaults(options: TrainOptions): TrainSettings {
       finetuneRuns: whole('finetuneRuns', options.finetuneRuns ?? recipe.finetuneRuns, 1),
     },
   };
-}
-
-function weightOf(name: string, value: number): number {
-  if (value >= 0 && value <= 10) return value;
-  throw new StageError({
-    code: 'TRAINING_OPTION_INVALID',
-    stage: 'training',
-    message: `${name} is ${value}, it must lie between 0 (off) and 10`,
-    remedy: 'Try 0.5; see docs/experiments.md for what it did.',
-  });
 }
 
 /** Those of the recipe can't be left out: the threshold of "abnormal" and the figures of artifacts come from them. */

@@ -5,9 +5,9 @@ import { loadAudio, type LoadedAudio, type LoadedRecording } from './audio-cache
 import { divide, type Division } from './division.js';
 import { exportModel, type ExportedModel } from './export-model.js';
 import { finetuneFinal, finetuneFold, pretrain, type HeartContext } from './heart-run.js';
-import { readHeartStates } from './heart-states.js';
 import { requireEngine } from './learner.js';
 import { loadListed } from './load-listed.js';
+import { loadStates } from './load-states.js';
 import { openDataset, type OpenedDataset } from './datasets/open-dataset.js';
 import { fastMathSupported } from './engine/fast-math.js';
 import { noteEnvironment } from './report/environment.js';
@@ -39,7 +39,7 @@ export async function runTrain(options: TrainOptions, hooks: RunHooks = {}): Pro
   const start = await loadStart(settings.start, settings.spec);
   log.line(`start: ${start.text}`);
   const dataset = openDataset(settings.data);
-  const states = loadStates(settings.data, settings.recipe, log);
+  const states = loadStates(settings.data, [settings.recipe.pretrain, settings.recipe.finetune], log);
   const { recordings, skipped } = await load(dataset, settings, log);
   const division = divide(recordings, settings.recipe, settings.seed);
   describeDivision(division, settings, log);
@@ -82,13 +82,6 @@ async function load({ recordings, problems }: OpenedDataset, settings: TrainSett
   const listed = recordings.filter((r) => wanted.includes(r.dataset) && (r.set !== 0 || (pseudoLabels && r.dataset === targetDataset)));
   requireDatasets(listed.filter((r) => r.set !== 0).map((r) => r.dataset), wanted, settings.data);
   return loadListed(listed, settings.features, log);
-}
-
-function loadStates(folder: string, recipe: TrainSettings['recipe'], log: RunLog): HeartContext['states'] {
-  if (!recipe.pretrain.frameHeadWeight && !recipe.finetune.frameHeadWeight) return new Map();
-  const { sources, byPath } = readHeartStates(folder);
-  log.line(sources.length > 0 ? `heart states of ${byPath.size} recordings: ${sources.join(', ')}` : 'heart states: no states.jsonl in the folder, so the frame head is left out');
-  return byPath;
 }
 
 /** What the folder holds beyond the recipe's data sets: judged by the finished model, never trained on. */

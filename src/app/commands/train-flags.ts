@@ -8,7 +8,7 @@ import type { TrainOptions } from '../../training/train-options.js';
 export const OWN_FLAGS = {
   heart: ['output', 'name', 'modelVersion', 'pretrainWindows', 'finetuneWindows', 'finetuneRuns', 'frameHead', 'pretrainDatasets', 'pseudoLabels', 'folds', 'start', 'fastMath'],
   article: ['dataset', 'weights', 'imageSize', 'split', 'validationShare', 'epochs', 'unfreezeEpochs', 'earlyStopping', 'freeze', 'learningRate', 'finderSteps', 'weightDecay', 'dropout'],
-  own: ['dataset', 'folds', 'windows', 'start', 'binary', 'fastMath'],
+  own: ['dataset', 'folds', 'windows', 'start', 'frameHead', 'binary', 'fastMath'],
 } as const;
 
 export type Preset = keyof typeof OWN_FLAGS;
@@ -20,7 +20,7 @@ export function ownOptions(flags: Flags): OwnOptions {
   return {
     data: String(flags['data']),
     ...texts(flags, ['run', 'dataset', 'start']),
-    ...numbers(flags, ['seed', 'folds', 'windows', 'batchSize', 'checkpointEverySteps']),
+    ...numbers(flags, ['seed', 'folds', 'windows', 'frameHead', 'batchSize', 'checkpointEverySteps']),
     binary: flags['binary'] === true,
     fastMath: flags['fastMath'] === true,
     command: commandLine(),

@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import { heartFeatures, type FeatureParams } from '../../features/index.js';
 import type { ResNetSpec } from '../../inference/resnet34.js';
-import { whole } from '../option-checks.js';
+import { headWeight, whole } from '../option-checks.js';
 import type { StageRecipe } from '../recipe.js';
 import { startPath } from '../start-from.js';
 import { OWN_RECIPE } from './recipe.js';
@@ -22,6 +22,8 @@ export interface OwnOptions {
   windows?: number;
   /** Windows per step. Default 16. */
   batchSize?: number;
+  /** Weight of the frame head's loss, where the folder has heart states. Default 0: no frame head. */
+  frameHead?: number;
   /** Only normal (`normal` or `N`) against all other labels together. Default false. */
   binary?: boolean;
   /** Safetensors file with torchvision's names whose trunk training starts from, e.g. a run's weights. Default: random weights. */
@@ -38,8 +40,8 @@ export interface OwnOptions {
   recipe?: StageRecipe;
 }
 
-/** With every default filled in; windows and batch size are in the recipe. */
-export interface OwnSettings extends Required<Omit<OwnOptions, 'dataset' | 'start' | 'windows' | 'batchSize'>> {
+/** With every default filled in; windows, batch size and frame head are in the recipe. */
+export interface OwnSettings extends Required<Omit<OwnOptions, 'dataset' | 'start' | 'windows' | 'batchSize' | 'frameHead'>> {
   dataset: string | null;
   start: string | null;
 }
@@ -60,6 +62,6 @@ export function ownSettings(options: OwnOptions): OwnSettings {
     command: options.command ?? `stethostream train --preset own --data ${options.data}`,
     features: options.features ?? heartFeatures,
     network: options.network ?? {},
-    recipe: { ...recipe, windows: whole('windows', options.windows ?? recipe.windows, 1), batchSize: whole('batchSize', options.batchSize ?? recipe.batchSize, 1) },
+    recipe: { ...recipe, ...(options.frameHead === undefined ? {} : { frameHeadWeight: headWeight(options.frameHead) }), windows: whole('windows', options.windows ?? recipe.windows, 1), batchSize: whole('batchSize', options.batchSize ?? recipe.batchSize, 1) },
   };
 }

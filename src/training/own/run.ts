@@ -17,6 +17,7 @@ import { fastMathSupported } from '../engine/fast-math.js';
 import { discardCheckpoint, recallCurve } from '../fit.js';
 import { openLearner, requireEngine, type OpenLearner } from '../learner.js';
 import { loadListed } from '../load-listed.js';
+import { loadStates, withoutHeadIfNone, type StatesByPath } from '../load-states.js';
 import type { Recording } from '../manifest-csv.js';
 import { spreadLengths } from '../recipe.js';
 import { noteEnvironment } from '../report/environment.js';
@@ -51,11 +52,12 @@ export async function runOwn(options: OwnOptions, hooks: RunHooks = {}): Promise
   divideOwn(withOwnSets(listed, labels.vocabulary), labels.vocabulary, settings);
   const spec = resnet34(labels.vocabulary.labels.length, settings.network);
   const start = await loadStart(settings.start, spec);
+  const states = loadStates(settings.data, [settings.recipe], log);
   const loaded = await loadListed(listed, settings.features, log);
   const recordings = withOwnSets(loaded.recordings, labels.vocabulary);
   const folds = divideOwn(recordings, labels.vocabulary, settings);
   describe(recordings, folds, labels, start.text, settings, log);
-  const job: Job = { settings, log, spec, labels, recordings, start: start.state };
+  const job: Job = { settings: { ...settings, recipe: withoutHeadIfNone(settings.recipe, states) }, states, log, spec, labels, recordings, start: start.state };
   const results: OwnFoldResult[] = [];
   for (const [i, fold] of folds.entries()) results.push(await runFold(job, fold, i + 1));
   log.line('results: bootstrap intervals and floors');
@@ -79,6 +81,8 @@ interface Job {
   labels: OwnLabels;
   recordings: LoadedRecording[];
   start: StateDict | undefined;
+  /** Empty: no frame head. */
+  states: StatesByPath;
 }
 
 /** Labelled recordings of the chosen data set. Throws TRAINING_DATASET_MISSING, naming those that are there. */
@@ -122,7 +126,8 @@ async function runFold(job: Job, fold: OwnFold, number: number): Promise<OwnFold
   try {
     const { curve, seconds } = await fit(job, fold, number, folder, learner);
     const logits = { validation: await judge(job, learner, fold.validation, `fold ${number}: judging`), threshold: await judge(job, learner, fold.threshold, `fold ${number}: threshold`) };
-    await writeSafetensors(join(folder, 'weights.safetensors'), learner.weights());
+    // The frame head has done its work.
+    await writeSafetensors(join(folder, 'weights.safetensors'), new Map([...learner.weights()].filter(([name]) => !name.startsWith('frames.'))));
     const result: OwnFoldResult = { curve, seconds, logits };
     writeAtomically(resultFile, JSON.stringify(result));
     discardCheckpoint(folder);
@@ -132,11 +137,12 @@ async function runFold(job: Job, fold: OwnFold, number: number): Promise<OwnFold
   }
 }
 
-function fit({ settings, labels, recordings, log }: Job, { training }: OwnFold, number: number, folder: string, learner: OpenLearner): ReturnType<typeof trainStage> {
+function fit({ settings, labels, recordings, states, log }: Job, { training }: OwnFold, number: number, folder: string, learner: OpenLearner): ReturnType<typeof trainStage> {
   const { features, recipe, seed, checkpointEverySteps } = settings;
   const clips = training.map((i) => {
-    const { pcm, dataset, site, set, group, file } = recordings[i] as LoadedRecording;
-    return { pcm, dataset, site, set, group, name: file, label: labels.vocabulary.labels[31 - Math.clz32(set)] ?? '' };
+    const { pcm, dataset, site, set, group, file, path } = recordings[i] as LoadedRecording;
+    const own = states.get(path);
+    return { ...(own ? { states: own } : {}), pcm, dataset, site, set, group, name: file, label: labels.vocabulary.labels[31 - Math.clz32(set)] ?? '' };
   });
   return trainStage(learner, {
     name: `fold-${number}`,
@@ -144,7 +150,7 @@ function fit({ settings, labels, recordings, log }: Job, { training }: OwnFold, 
     recipe,
     clips,
     params: features,
-    sampling: { seed: seed * 1000 + number, frameStates: false, segmentLengths: spreadLengths(windowSpanSamples(features), features.mel.sampleRateHz) },
+    sampling: { seed: seed * 1000 + number, frameStates: (recipe.frameHeadWeight ?? 0) > 0, segmentLengths: spreadLengths(windowSpanSamples(features), features.mel.sampleRateHz) },
     checkpointEverySteps,
     log,
   });

@@ -14,7 +14,7 @@ import { OWN_RECIPE } from '../../../src/training/own/recipe.js';
 import { ownTable } from '../../../src/training/own/results.js';
 import type { RecalledPhase, RunHooks } from '../../../src/training/run-log.js';
 import { runOwn, type OwnResult } from '../../../src/training/own/run.js';
-import { synthWav, writeDataset, type SynthClip } from '../synth-dataset.js';
+import { synthWav, writeDataset, writeStates, type SynthClip } from '../synth-dataset.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'stetho-own-'));
 const features = { ...heartFeatures, windowFrames: 64, windowHopFrames: 32 };
@@ -159,6 +159,21 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset own (needs `npm r
     const distance = (name: string) => Math.max(...given.tensors.get(name)!.data.map((x, i) => Math.abs(x - trained.tensors.get(name)!.data[i]!)));
     expect(distance('layer2.0.conv1.weight')).toBeLessThan(1e-6);
     expect(distance('fc.weight')).toBeGreaterThan(1e-3);
+  }, 60_000);
+
+  it('learns heart states beside the labels where they are known, and keeps none of that head', async () => {
+    const data = join(folder, 'with states');
+    const two = clips('two', [['normal', 'normal'], ['abnormal', 'murmur']], (label, i) => `${label}${i}`);
+    writeDataset(data, two);
+    writeStates(join(data, 'two', 'states.jsonl'), two.slice(1));
+    const told: string[] = [];
+    const { runFolder, report } = await runOwn(options('states', { data, dataset: 'two', frameHead: 0.5, recipe: { ...OWN_RECIPE, windows: 320 } }), { onLine: (line) => told.push(line) });
+    expect(told.some((line) => line.startsWith('heart states of 23 recordings'))).toBe(true);
+    expect(told.some((line) => /^fold-1: step 20\/20 loss [\d.]+ frames [\d.]+ lr/.test(line))).toBe(true);
+    const { tensors } = await readSafetensors(join(runFolder, 'fold-1', 'weights.safetensors'));
+    expect([...tensors.keys()].filter((name) => name.startsWith('frames.'))).toEqual([]);
+    expect(JSON.parse(readFileSync(report.json, 'utf8'))).toMatchObject({ again: { recipe: { recipe: { frameHeadWeight: 0.5 } } } });
+    await expect(runOwn(options('too much', { frameHead: 11 }))).rejects.toMatchObject({ code: 'TRAINING_OPTION_INVALID', message: expect.stringContaining('frameHead is 11') as string });
   }, 60_000);
 
   it('takes a plain folder per class, whatever the classes are called', async () => {
