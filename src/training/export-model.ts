@@ -1,5 +1,5 @@
 /** From finished weights and results to a model package: golden, card, manifest with its figures. */
-import { rmSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DISCLAIMER } from '../common/disclaimer.js';
 import { Random } from './random.js';
@@ -11,7 +11,7 @@ import type { LoadedRecording } from './audio-cache.js';
 import type { Interval } from './bootstrap.js';
 import type { Division } from './division.js';
 import { predictPackage } from './evaluate.js';
-import { phaseWeights, type HeartContext } from './heart-run.js';
+import { phaseWeights, weightsFile, type HeartContext } from './heart-run.js';
 import { EXPERIMENTAL_LABELS, LABELS } from './label-map.js';
 import { modelCard, TERMS, type CardFacts, type DataSource } from './model-card.js';
 import type { TrainingResults } from './results.js';
@@ -40,7 +40,8 @@ export async function exportModel(
   others: readonly LoadedRecording[],
   results: TrainingResults,
 ): Promise<ExportedModel> {
-  const createdAt = new Date().toISOString();
+  // Also when the card is written again later.
+  const createdAt = statSync(weightsFile(context, 'final')).mtime.toISOString();
   const sources = dataSources(division);
   const write = (folder: string, card: string) => writePackage(folder, context, settings, sources, results, card, createdAt);
   const draft = await write(join(context.folder, 'draft-model'), 'draft');

@@ -124,7 +124,12 @@ function unlabelledFor({ unlabelled }: Division, training: readonly LoadedRecord
 
 /** Averaged weights of a finished phase. */
 export async function phaseWeights(context: HeartContext, name: string): Promise<StateDict> {
-  return (await readSafetensors(join(context.folder, name, 'weights.safetensors'))).tensors;
+  return (await readSafetensors(weightsFile(context, name))).tensors;
+}
+
+/** Where a finished phase left them. */
+export function weightsFile({ folder }: Pick<HeartContext, 'folder'>, name: string): string {
+  return join(folder, name, 'weights.safetensors');
 }
 
 function targetLengths(context: HeartContext, target: readonly LoadedRecording[]): number[] {
@@ -171,7 +176,7 @@ async function runSoup(context: HeartContext, plain: Phase, plan: SoupPlan): Pro
   const learner = openLearner(context.spec, context.params, { ...phase.recipe, frameHeadWeight: 0 }, context.seed, weights);
   try {
     const logits = await judge(context, phase, learner);
-    await writeSafetensors(join(context.folder, phase.name, 'weights.safetensors'), weights);
+    await writeSafetensors(weightsFile(context, phase.name), weights);
     const seconds = members.reduce((sum, member) => sum + member.seconds, teacher.seconds);
     return keepResult(context, phase.name, { curve: meanCurve(members), seconds, logits, members, ...(plan.unlabelled.length > 0 ? { pseudoLabelled: countLabels(teacher.taken) } : {}) });
   } finally {

@@ -2,7 +2,7 @@
 import { DISCLAIMER } from '../common/disclaimer.js';
 import { BFLOAT16_NOTE } from './engine/fast-math.js';
 import { figure, FLOOR_TITLES, interval } from './format.js';
-import type { HeartRecipe, StageRecipe } from './recipe.js';
+import { SETTINGS_HISTORY, type HeartRecipe, type StageRecipe } from './recipe.js';
 import type { TrainingResults } from './results.js';
 import type { ClassFigures, DatasetSummary } from './summary.js';
 
@@ -68,7 +68,7 @@ function recipeSection({ recipe, results }: CardFacts): string {
     ...frameHeadLines(results),
     ...soupLines(results),
     ...pseudoLines(results),
-    `Probabilities are softmax(logits / ${results.calibration.temperature.toFixed(3)}). Temperature, the threshold for "unknown" (confidence below ${results.calibration.unknownBelow.toFixed(3)}: the least confident fifth) and, with a part of PhysioNet kept for it, the threshold for "abnormal" (${results.calibration.abnormal.toFixed(3)}) were set on out-of-fold predictions, that is on the predictions reported here: figures at those thresholds are slightly optimistic, AUROC and macro-F1 are not touched by them. Settings of the recipe were fixed before any fold was looked at.`,
+    `Probabilities are softmax(logits / ${results.calibration.temperature.toFixed(3)}). Temperature, the threshold for "unknown" (confidence below ${results.calibration.unknownBelow.toFixed(3)}: the least confident fifth) and, with a part of PhysioNet kept for it, the threshold for "abnormal" (${results.calibration.abnormal.toFixed(3)}) were set on out-of-fold predictions, that is on the predictions reported here: figures at those thresholds are slightly optimistic, AUROC and macro-F1 are not touched by them. ${SETTINGS_HISTORY}`,
   ].join('\n\n');
 }
 

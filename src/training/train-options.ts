@@ -15,18 +15,18 @@ export interface TrainOptions {
   run?: string;
   /** Folder of the model package. Default `models/<name>`. */
   output?: string;
-  /** Name and version of the model. Defaults `heart-resnet34`, `0.1.0`. */
+  /** Name and version of the model. Defaults `heart-resnet34`, `0.2.0`. */
   name?: string;
   version?: string;
   /** Default 1. */
   seed?: number;
-  /** Windows to pre-train on. Default 40000. */
+  /** Windows to pre-train on. Default 80000. */
   pretrainWindows?: number;
   /** Windows to fine-tune on, per fold and for the final model. Default 4000. */
   finetuneWindows?: number;
   /** Fine-tunings whose weights are averaged, per fold and for the final model. Default 1. */
   finetuneRuns?: number;
-  /** Weight of the frame head's loss in pre-training; half of it in fine-tuning. Default 0: no frame head. */
+  /** Weight of the frame head's loss in pre-training; half of it in fine-tuning; 0 = no frame head. Default 0.5. */
   frameHead?: number;
   /** Data sets to pre-train on. Default physionet2016 and pascal-a, whose terms allow a model to be shared. */
   pretrainDatasets?: readonly string[];
@@ -71,7 +71,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     run: resolve(options.run ?? join('runs', 'heart')),
     output: resolve(options.output ?? join('models', name)),
     name,
-    version: options.version ?? '0.1.0',
+    version: options.version ?? '0.2.0',
     seed: options.seed ?? 1,
     pretrainWindows: options.pretrainWindows ?? recipe.pretrain.windows,
     finetuneWindows: options.finetuneWindows ?? recipe.finetune.windows,

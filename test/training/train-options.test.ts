@@ -17,8 +17,8 @@ describe('options of the recipe heart', () => {
   });
 
   it('has no frame head unless asked, and half of its weight in fine-tuning', () => {
-    expect(withDefaults({ data: '.' }).recipe.pretrain.frameHeadWeight ?? 0).toBe(0);
-    const { pretrain, finetune } = withDefaults({ data: '.', frameHead: 0.5 }).recipe;
+    expect(withDefaults({ data: '.', frameHead: 0 }).recipe.pretrain.frameHeadWeight).toBe(0);
+    const { pretrain, finetune } = withDefaults({ data: '.' }).recipe;
     expect([pretrain.frameHeadWeight, finetune.frameHeadWeight]).toEqual([0.5, 0.25]);
     expect(() => withDefaults({ data: '.', frameHead: -1 })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID' }));
   });

@@ -7,6 +7,8 @@ import { HEART_RECIPE, type StageRecipe } from '../recipe.js';
 export const OWN_RECIPE: StageRecipe = {
   ...HEART_RECIPE.pretrain,
   windows: 24_000,
+  // On request: most data sets have no heart states.
+  frameHeadWeight: 0,
   sampling: { datasetShares: {}, siteExponent: 1, labelExponent: 0.7, syntheticArtifactShare: 0 },
 };
 

@@ -8,7 +8,7 @@ import type { ResNetSpec } from '../../inference/resnet34.js';
 import { BFLOAT16_NOTE } from '../engine/fast-math.js';
 import { figure } from '../format.js';
 import { LABELS } from '../label-map.js';
-import type { HeartRecipe } from '../recipe.js';
+import { SETTINGS_HISTORY, type HeartRecipe } from '../recipe.js';
 import type { TrainingResults } from '../results.js';
 import { againOf } from './again.js';
 import { foldJudges, mapCell, type MapPlan } from './class-maps.js';
@@ -29,7 +29,7 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
     disclaimer: DISCLAIMER,
     lead:
       `ResNet-34 on log-mel windows of 3 s: pre-trained on ${recipe.pretrainDatasets.join(' and ')} from ${found.start ?? 'random weights'}, fine-tuned and cross-validated by subject on ${recipe.targetDataset} (${recipe.folds} folds). ` +
-      'A clip’s probability is the mean over its windows. The settings were fixed before any fold was looked at.',
+      `A clip’s probability is the mean over its windows. ${SETTINGS_HISTORY}`,
     parts: [crossValidation(found, recipe, seed), heldOut(found, seed)],
     curves: [
       { title: 'Pre-training', series: { pretrain } },
