@@ -150,7 +150,7 @@ describe.concurrent('evaluate and train', () => {
       const { child, output, result } = startCommand(args);
       await until(() => /watch this run at http\S+/.test(output.stderr), 'the address of the page', 60_000);
       const [url] = /http:\S+/.exec(output.stderr)!;
-      await expect.poll(async () => shown((await (await fetch(`${url}state`)).json()) as LiveState), { timeout: 120_000 }).toBe(true);
+      await until(async () => shown((await (await fetch(`${url}state`)).json()) as LiveState), 'what the page is to show', 120_000);
       child.kill('SIGKILL');
       await result;
     };
