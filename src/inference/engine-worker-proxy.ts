@@ -67,6 +67,9 @@ type State = 'new' | 'starting' | 'ready' | 'waiting' | 'failed' | 'closed';
 
 const MAX_RESTART_DELAY_MS = 10_000;
 
+/** A batch that is being run is waited for so long when closing. */
+const CLOSE_LIMIT_MS = 5000;
+
 export class EngineWorker {
   private readonly options: Required<Pick<EngineWorkerOptions, 'startTimeoutMs' | 'runTimeoutMs' | 'restartDelayMs' | 'maxDeaths'>> & EngineWorkerOptions;
   private readonly event = new Subject<EngineEvent>();
@@ -122,15 +125,14 @@ export class EngineWorker {
   /** Stops the worker; batches in flight are rejected with INFERENCE_CLOSED. Safe to call twice. */
   async close(): Promise<void> {
     const { worker } = this;
-    const wasReady = this.state === 'ready';
     this.state = 'closed';
     this.worker = undefined;
     clearTimeout(this.watchdog);
     this.rejectAll(closedError());
     this.event.complete();
     if (worker === undefined) return;
-    // Asked first, so that native memory is released in order; ended anyway after a moment.
-    if (wasReady) await exitOf(worker, () => post(worker, { kind: 'close' }), 1000);
+    // Asked first, so that native memory is released in order and nothing is computing; ended anyway after a while.
+    await exitOf(worker, () => post(worker, { kind: 'close' }), CLOSE_LIMIT_MS);
     await worker.terminate();
   }
 
@@ -189,7 +191,7 @@ export class EngineWorker {
     const neverServed = this.state === 'starting' && this.restarts === 0;
     this.worker = undefined;
     clearTimeout(this.watchdog);
-    void worker.terminate();
+    retire(worker, this.options.runTimeoutMs);
     // start() reports a first start that fails: nothing was served yet, so nothing is restarted.
     if (neverServed) return;
     this.blameFirstJob(error);
@@ -258,10 +260,20 @@ function post(worker: Worker, message: ToWorker, transfer: ArrayBuffer[] = []): 
   worker.postMessage(message, transfer);
 }
 
+/**
+ * Lets a worker go that is not waited for any more. To end a thread by force while ONNX Runtime computes on it can end
+ * the whole process (seen on Node 24), so it is asked first, which it hears when the computation ends; by force only when
+ * it has not ended by then. Nothing happens where it has died already.
+ */
+function retire(worker: Worker, limitMs: number): void {
+  worker.unref();
+  void exitOf(worker, () => post(worker, { kind: 'close' }), limitMs).then(() => worker.terminate());
+}
+
 /** Resolves when the worker has exited after `ask`, or after `limitMs`. */
 function exitOf(worker: Worker, ask: () => void, limitMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, limitMs);
+    const timer = setTimeout(resolve, limitMs).unref();
     worker.once('exit', () => {
       clearTimeout(timer);
       resolve();

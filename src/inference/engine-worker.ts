@@ -22,6 +22,7 @@ async function start({ folder, engine: choice, options }: EngineWorkerData): Pro
     send({ kind: 'ready', info: engine.info, attempts: selected.attempts, goldenDifference: selected.goldenDifference });
   } catch (error) {
     send({ kind: 'refused', error: packError(toStageError(error, { code: 'INFERENCE_ENGINE_UNAVAILABLE', stage: 'inference', remedy: 'Run `stethostream doctor`.' })) });
+    port.close();
     return;
   }
   serve(engine);

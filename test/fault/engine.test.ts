@@ -1,4 +1,5 @@
 /** The engine's worker dies under a running station: it is restarted, the log says so, and every window is accounted for. */
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import type { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { classifyFile } from '../../src/app/commands/classify.js';
 import type { InferenceService } from '../../src/inference/service.js';
+import type { ToWorker } from '../../src/inference/worker-messages.js';
 import { join as joinStream, stopAll } from '../serve/harness.js';
 import { writeHeartPackage } from '../support/heart-package.js';
 import { liveStation, type LiveStation } from '../support/live-station.js';
@@ -24,9 +26,11 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Ends the worker thread as a crash would. */
+/** Has the worker thread end when nobody expects it; what was sent to it later is never answered. (Ended by force while it computes, it could take this process with it.) */
 async function kill(service: InferenceService): Promise<void> {
-  await (service as unknown as { worker: { worker: Worker } }).worker.worker.terminate();
+  const { worker } = (service as unknown as { worker: { worker: Worker } }).worker;
+  worker.postMessage({ kind: 'close' } satisfies ToWorker);
+  await once(worker, 'exit');
 }
 
 it('labels go on in order; what was in flight is run again or told as dropped', async () => {
