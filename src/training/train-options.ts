@@ -30,7 +30,7 @@ export interface TrainOptions {
   frameHead?: number;
   /** Data sets to pre-train on. Default physionet2016 and pascal-a, whose terms allow a model to be shared. */
   pretrainDatasets?: readonly string[];
-  /** Let a first fine-tuning label the target's unlabelled recordings that it is sure about. Default false. */
+  /** Let a first fine-tuning label the target's unlabelled recordings that it is sure about. Default true. */
   pseudoLabels?: boolean;
   /** Safetensors file with torchvision's names whose trunk pre-training starts from. Default: random weights. */
   start?: string;

@@ -34,7 +34,7 @@ export function heartOptions(flags: Flags): TrainOptions {
     ...(flags['modelVersion'] === undefined ? {} : { version: String(flags['modelVersion']) }),
     ...(flags['pretrainDatasets'] === undefined ? {} : { pretrainDatasets: String(flags['pretrainDatasets']).split(',').map((name) => name.trim()) }),
     ...numbers(flags, ['seed', 'pretrainWindows', 'finetuneWindows', 'finetuneRuns', 'frameHead', 'batchSize', 'folds', 'checkpointEverySteps']),
-    pseudoLabels: flags['pseudoLabels'] === true,
+    ...(flags['pseudoLabels'] === undefined ? {} : { pseudoLabels: flags['pseudoLabels'] === true }),
     fastMath: flags['fastMath'] === true,
     command: commandLine(),
   };
