@@ -1,4 +1,5 @@
 /** The real `serve` command, as a user starts it: its line, its WebSocket, its probes, its end. */
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -169,6 +170,18 @@ describe('serve --once', () => {
     expect(stderr).toContain('there is no file /nowhere.wav');
   });
 });
+
+it('started by npm ends when npm is told to: no shell between them keeps the signal', async () => {
+  // Without its pre-script: what is built is tested.
+  const npm = spawn('npm', ['start', '--ignore-scripts', '--', '--json', '--port', '0', '--engine', 'onnx', '--model', model], { cwd: packageRoot, stdio: ['ignore', 'pipe', 'ignore'] });
+  let stdout = '';
+  npm.stdout.on('data', (text: Buffer) => (stdout += text.toString()));
+  await until(() => /"url":"http[^"]+"/.test(stdout), 'the address', 60_000);
+  const [, url = ''] = /"url":"([^"]+)"/.exec(stdout)!;
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  npm.kill('SIGTERM');
+  await until(() => fetch(`${url}/healthz`).then(() => false, () => true), 'the end of the server');
+}, 90_000);
 
 describe.skipIf(noShipped !== '')(`serve with the shipped model${noShipped}`, () => {
   it('labels the synthesised heart, as npm start does', async () => {

@@ -16,7 +16,7 @@ describe('options of the recipe heart', () => {
     expect(() => withDefaults({ data: '.', pretrainDatasets: names })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID', message: expect.stringContaining(names.join(',')) }));
   });
 
-  it('has no frame head unless asked, and half of its weight in fine-tuning', () => {
+  it('has a frame head unless told not to, with half of its weight in fine-tuning', () => {
     expect(withDefaults({ data: '.', frameHead: 0 }).recipe.pretrain.frameHeadWeight).toBe(0);
     const { pretrain, finetune } = withDefaults({ data: '.' }).recipe;
     expect([pretrain.frameHeadWeight, finetune.frameHeadWeight]).toEqual([0.5, 0.25]);
