@@ -163,7 +163,7 @@ async function teach(context: HeartContext, phase: Phase, { unlabelled, labels }
 }
 
 async function runSoup(context: HeartContext, plain: Phase, plan: SoupPlan): Promise<SoupResult> {
-  const done = readResult<SoupResult>(context, plain.name);
+  const done = readResult<SoupResult>(context, plain);
   if (done) return done;
   const teacher = await teach(context, plain, plan);
   const phase = { ...plain, training: [...plain.training, ...teacher.taken] };
@@ -185,11 +185,8 @@ async function runSoup(context: HeartContext, plain: Phase, plan: SoupPlan): Pro
 }
 
 async function runPhase(context: HeartContext, phase: Phase): Promise<PhaseResult> {
-  const done = readResult<PhaseResult>(context, phase.name);
-  if (done) {
-    recallCurve(context.log, phase.name, done.curve.at(-1)?.step ?? 0, phase.recipe.batchSize, done.curve);
-    return done;
-  }
+  const done = readResult<PhaseResult>(context, phase);
+  if (done) return done;
   const folder = join(context.folder, phase.name);
   mkdirSync(folder, { recursive: true });
   const recipe = withoutHeadIfNone(phase.recipe, context.states);
@@ -203,9 +200,13 @@ async function runPhase(context: HeartContext, phase: Phase): Promise<PhaseResul
   }
 }
 
-function readResult<R extends PhaseResult>({ folder }: HeartContext, name: string): R | undefined {
+/** Of a phase that is done; told to whoever watches. */
+function readResult<R extends PhaseResult>({ folder, log }: HeartContext, { name, recipe }: Phase): R | undefined {
   const file = join(folder, name, 'result.json');
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as R) : undefined;
+  if (!existsSync(file)) return undefined;
+  const done = JSON.parse(readFileSync(file, 'utf8')) as R;
+  recallCurve(log, name, done.curve.at(-1)?.step ?? 0, recipe.batchSize, done.curve);
+  return done;
 }
 
 function keepResult<R extends PhaseResult>({ folder }: HeartContext, name: string, result: R): R {

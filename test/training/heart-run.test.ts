@@ -202,7 +202,9 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
       await expect(runTrain(options('cut'), cutAt(phase, steps)), phase).rejects.toThrow('cut off');
     }
     expect(readdirSync(output!), 'an earlier package stays until the new one is whole').toEqual(['earlier']);
-    const resumed = await runTrain(options('cut'));
+    const recalled: string[] = [];
+    const resumed = await runTrain(options('cut'), { onRecall: ({ phase }) => recalled.push(phase) });
+    expect(recalled).toEqual(['pretrain', 'fold-1', 'fold-2', 'final']);
     expect(readdirSync(output!).sort()).toEqual(['README.md', 'golden.json', 'manifest.json', 'weights.onnx']);
     expect(existsSync(join(folder, 'cut', 'draft-model'))).toBe(false);
     for (const phase of ['pretrain', 'fold-1/member-2', 'fold-1', 'fold-2', 'final']) {
