@@ -6,6 +6,7 @@ import { resnet34, type ResNetSpec } from '../../inference/resnet34.js';
 import { BFLOAT16_NOTE } from '../engine/fast-math.js';
 import { figure } from '../format.js';
 import type { OwnResults } from '../own/results.js';
+import type { StageRecipe } from '../recipe.js';
 import { againOf } from './again.js';
 import { mapCell, foldJudges, type MapPlan } from './class-maps.js';
 import { reportPart, type ReportData } from './report-data.js';
@@ -38,7 +39,7 @@ export function ownReport(folder: string, identity: Record<string, unknown>, res
     curves: [{ title: 'Training loss of each fold', series: found.curves }],
     epochs: [],
     finder: null,
-    notes: notes(found),
+    notes: [...headNote(identity['recipe'] as StageRecipe), ...notes(found)],
     again: againOf(folder, identity, command, { secondsTrained: found.secondsTrained }),
   };
 }
@@ -53,6 +54,11 @@ export function ownMaps(folder: string, identity: Record<string, unknown>, resul
 function foldNote({ folds }: OwnResults): string {
   const figures = folds.map((fold, i) => `${i + 1}: ${[fold.accuracy, fold.macroF1, fold.auroc, fold.macc].map(figure).join(' / ')}`).join('; ');
   return `Each clip is judged once, by a model that saw no recording of its subject. Accuracy / macro-F1 / AUROC / (sens. + spec.) / 2 per fold: ${figures}.`;
+}
+
+function headNote({ frameHeadWeight = 0 }: StageRecipe): string[] {
+  if (frameHeadWeight === 0) return [];
+  return [`A second head learnt the heart's state (S1, systole, S2, diastole) of each frame where the folder says it, with a weight of ${frameHeadWeight} in the loss; it judges nothing.`];
 }
 
 function notes(found: OwnResults): string[] {

@@ -172,6 +172,7 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset own (needs `npm r
     expect(told.some((line) => /^fold-1: step 20\/20 loss [\d.]+ frames [\d.]+ lr/.test(line))).toBe(true);
     const { tensors } = await readSafetensors(join(runFolder, 'fold-1', 'weights.safetensors'));
     expect([...tensors.keys()].filter((name) => name.startsWith('frames.'))).toEqual([]);
+    expect(readFileSync(report.html, 'utf8')).toContain('with a weight of 0.5 in the loss');
     expect(JSON.parse(readFileSync(report.json, 'utf8'))).toMatchObject({ again: { recipe: { recipe: { frameHeadWeight: 0.5 } } } });
     await expect(runOwn(options('too much', { frameHead: 11 }))).rejects.toMatchObject({ code: 'TRAINING_OPTION_INVALID', message: expect.stringContaining('frameHead is 11') as string });
   }, 60_000);
