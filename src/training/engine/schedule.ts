@@ -46,7 +46,7 @@ export interface FinderResult {
   points: FinderPoint[];
   /** Where the loss falls fastest. */
   steepest: number;
-  /** The middle of the longest fall: fastai's default. */
+  /** In the longest fall, nearer its end: fastai's default (valleyIndex). */
   valley: number;
   /** What to use: the valley. */
   suggestion: number;
@@ -66,7 +66,7 @@ export function findLearningRate(
   let average = 0;
   let best = Infinity;
   for (let i = 0; i < steps; i++) {
-    const learningRate = from * (to / from) ** (i / (steps - 1));
+    const learningRate = from * (to / from) ** (i / Math.max(1, steps - 1));
     average = SMOOTHING * average + (1 - SMOOTHING) * step(learningRate);
     const loss = average / (1 - SMOOTHING ** (i + 1));
     if (!Number.isFinite(loss)) break;
@@ -74,7 +74,10 @@ export function findLearningRate(
     best = Math.min(best, loss);
     if (i > 10 && loss > 4 * best) break;
   }
-  const valley = middleOfFall(points);
+  // As fastai, without the first tenth, whose running mean is of few losses, and the last five.
+  const body = points.slice(Math.floor(steps / 10), -5);
+  const judged = body.length > 1 ? body : points;
+  const valley = judged[valleyIndex(judged.map(({ loss }) => loss))]?.learningRate ?? NaN;
   return { points, steepest: steepest(points), valley, suggestion: valley };
 }
 
@@ -91,20 +94,24 @@ function steepest(points: readonly FinderPoint[]): number {
   return best.learningRate;
 }
 
-/** The longest series of ever smaller losses, others in between allowed; the rate in its middle on a logarithmic axis. */
-function middleOfFall(points: readonly FinderPoint[]): number {
-  // For each point, the longest fall that ends there: how many points, and where it began.
-  const falls: { length: number; start: number }[] = [];
+/**
+ * fastai's `valley`: the longest series of ever smaller losses, others in between allowed, is found by where it ends;
+ * counted back from there by as many points as it has (fewer than it spans, so the rate lies nearer its end), the rate
+ * half way is taken.
+ * @param losses smoothed, in the order of ever larger rates.
+ * @returns index of the rate; −1 without losses.
+ */
+export function valleyIndex(losses: readonly number[]): number {
+  // For each point, how many points the longest fall has that ends there.
+  const lengths: number[] = [];
   let end = 0;
-  points.forEach(({ loss }, i) => {
-    let fall = { length: 1, start: i };
-    for (let j = 0; j < i; j++) {
-      const before = falls[j];
-      if (before && (points[j]?.loss ?? -Infinity) > loss && before.length + 1 > fall.length) fall = { length: before.length + 1, start: before.start };
-    }
-    falls.push(fall);
-    if (fall.length > (falls[end]?.length ?? 0)) end = i;
+  losses.forEach((loss, i) => {
+    const before = lengths.filter((_, j) => (losses[j] ?? -Infinity) > loss);
+    const length = 1 + Math.max(0, ...before);
+    lengths.push(length);
+    if (length > (lengths[end] ?? 0)) end = i;
   });
-  const [first, last] = [points[falls[end]?.start ?? 0], points[end]];
-  return first && last ? Math.sqrt(first.learningRate * last.learningRate) : NaN;
+  const length = lengths[end];
+  if (length === undefined) return -1;
+  return length === 1 ? end : Math.max(0, end - length + Math.floor(length / 3) + Math.floor(length / 6));
 }

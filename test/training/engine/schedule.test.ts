@@ -1,6 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { discriminativeRates } from '../../../src/training/engine/rates.js';
-import { findLearningRate, oneCycle } from '../../../src/training/engine/schedule.js';
+import { findLearningRate, oneCycle, valleyIndex } from '../../../src/training/engine/schedule.js';
 
 describe('oneCycle', () => {
   const at = oneCycle({ steps: 100, maxLearningRate: 0.01 });
@@ -38,6 +39,27 @@ describe('findLearningRate', () => {
       expect(rate).toBeGreaterThan(1e-5);
       expect(rate).toBeLessThan(0.1);
     }
+  });
+
+  it.each([[1, 85, 56], [2, 85, 51], [3, 85, 49], [4, 40, 24], [5, 12, 5]])('suggests what fastai does on a noisy curve (seed %d)', (seed, points, expected) => {
+    // Expected: fastai's function of the same name, run in Python on these very numbers.
+    const losses = Array.from({ length: points }, (_, i) => {
+      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+      const x = i / points;
+      return 1.2 - (x > 0.55 ? 0.5 : 0.15 * x) + (x > 0.8 ? 8 * (x - 0.8) ** 2 : 0) + (0.1 * seed) / 2 ** 32;
+    });
+    expect(valleyIndex(losses)).toBe(expected);
+  });
+
+  it('suggests something of any losses', () => {
+    expect(valleyIndex([])).toBe(-1);
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: 0, max: 3, noNaN: true }), { minLength: 1, maxLength: 60 }), (losses) => {
+        const index = valleyIndex(losses);
+        expect(Number.isInteger(index) && index >= 0 && index < losses.length).toBe(true);
+      }),
+    );
+    for (const steps of [1, 2, 5, 16, 100]) expect(findLearningRate(landscape, { steps }).suggestion).toBeGreaterThan(0);
   });
 
   it('stops once the loss explodes', () => {
