@@ -131,9 +131,7 @@ export class EngineWorker {
     this.rejectAll(closedError());
     this.event.complete();
     if (worker === undefined) return;
-    // Asked first, so that native memory is released in order and nothing is computing; ended anyway after a while.
-    await exitOf(worker, () => post(worker, { kind: 'close' }), CLOSE_LIMIT_MS);
-    await worker.terminate();
+    await end(worker, CLOSE_LIMIT_MS);
   }
 
   private spawn(): Promise<EngineReady> {
@@ -191,7 +189,8 @@ export class EngineWorker {
     const neverServed = this.state === 'starting' && this.restarts === 0;
     this.worker = undefined;
     clearTimeout(this.watchdog);
-    retire(worker, this.options.runTimeoutMs);
+    worker.unref();
+    void end(worker, this.options.runTimeoutMs);
     // start() reports a first start that fails: nothing was served yet, so nothing is restarted.
     if (neverServed) return;
     this.blameFirstJob(error);
@@ -261,13 +260,13 @@ function post(worker: Worker, message: ToWorker, transfer: ArrayBuffer[] = []): 
 }
 
 /**
- * Lets a worker go that is not waited for any more. To end a thread by force while ONNX Runtime computes on it can end
- * the whole process (seen on Node 24), so it is asked first, which it hears when the computation ends; by force only when
- * it has not ended by then. Nothing happens where it has died already.
+ * Ends a worker, if it has not died already. To end a thread by force while ONNX Runtime computes on it can end the whole
+ * process (seen on Node 24), so it is asked first, which it hears when the computation ends, and then releases its native
+ * memory in order; by force only when it has not ended within `limitMs`.
  */
-function retire(worker: Worker, limitMs: number): void {
-  worker.unref();
-  void exitOf(worker, () => post(worker, { kind: 'close' }), limitMs).then(() => worker.terminate());
+async function end(worker: Worker, limitMs: number): Promise<void> {
+  await exitOf(worker, () => post(worker, { kind: 'close' }), limitMs);
+  await worker.terminate();
 }
 
 /** Resolves when the worker has exited after `ask`, or after `limitMs`. */

@@ -16,7 +16,7 @@ export interface OpenLearner extends Learner {
   /** Probabilities of the heart states (n × frames × states) by the averaged weights; only with a frame head. */
   predictFrames(x: Float32Array, n: number): Float32Array;
   /** The averaged weights, the frame head's (`frames.…`) among them where there is one. */
-  weights(): StateDict;
+  weights(options?: { frameHead?: boolean }): StateDict;
   /** Frees the engine's memory, which no garbage collector sees. */
   close(): void;
 }
@@ -45,7 +45,7 @@ export function openLearner(spec: ResNetSpec, params: FeatureParams, recipe: Sta
     restore: (folder) => trainer.restore(folder),
     predict: (x, n) => trainer.predict(x, n),
     predictFrames: (x, n) => trainer.predictFrames(x, n),
-    weights: () => trainer.stateDict({ frameHead: frameHead !== undefined }),
+    weights: ({ frameHead: withHead = true } = {}) => trainer.stateDict({ frameHead: withHead && frameHead !== undefined }),
     close: () => trainer.dispose(),
   };
 }

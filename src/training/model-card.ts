@@ -1,6 +1,6 @@
 /** The model card (README.md of a package), written from the results: no figure in it is typed by hand. */
 import { DISCLAIMER } from '../common/disclaimer.js';
-import { BFLOAT16_NOTE } from './engine/fast-math.js';
+import { precisionNotes } from './engine/fast-math.js';
 import { figure, FLOOR_TITLES, interval } from './format.js';
 import { SETTINGS_HISTORY, type HeartRecipe, type StageRecipe } from './recipe.js';
 import type { TrainingResults } from './results.js';
@@ -64,7 +64,7 @@ function recipeSection({ recipe, results }: CardFacts): string {
     '## Recipe',
     '| stage | windows | batch | peak learning rate | weight decay | weight average | synthesised artifacts | frame head |\n|---|---|---|---|---|---|---|---|\n' +
       `${stage('pre-training', recipe.pretrain)}\n${stage('fine-tuning (each fold, final)', recipe.finetune)}`,
-    `Start from ${results.start ?? 'random weights'}; AdamW, one-cycle; windows drawn evenly over data set, recording site and label (square roots of the counts), segment lengths drawn alike for every label so that clip length says nothing; time stretch ±12 %, equaliser ±6 dB, noise 10–40 dB, clipping, SpecAugment, mixup .2; label sets marginalised in the loss.${results.precision === 'bfloat16' ? ` ${BFLOAT16_NOTE}` : ''}`,
+    `Start from ${results.start ?? 'random weights'}; AdamW, one-cycle; windows drawn evenly over data set, recording site and label (square roots of the counts), segment lengths drawn alike for every label so that clip length says nothing; time stretch ±12 %, equaliser ±6 dB, noise 10–40 dB, clipping, SpecAugment, mixup .2; label sets marginalised in the loss.${precisionNotes(results.precision).map((note) => ` ${note}`).join('')}`,
     ...frameHeadLines(results),
     ...soupLines(results),
     ...pseudoLines(results),

@@ -3,6 +3,7 @@ import { abnormalThreshold, fitTemperature, unknownThreshold } from './calibrate
 import { toPredictions } from './clip-logits.js';
 import type { Division } from './division.js';
 import type { CurvePoint } from './fit.js';
+import type { Precision } from './engine/fast-math.js';
 import { floorPredictions, type FloorName } from './floors.js';
 import type { FeatureParams } from '../features/index.js';
 import type { FrameFigures } from './frame-accuracy.js';
@@ -20,7 +21,7 @@ export interface TrainingResults {
   /** What pre-training started from, in words; absent in old runs, which started from random weights. */
   start?: string;
   /** Of the convolutions while training; absent in old runs: float32. */
-  precision?: 'float32' | 'bfloat16';
+  precision?: Precision;
   calibration: { temperature: number; unknownBelow: number; abnormal: number };
   /** Out-of-fold figures on the target data set. */
   crossValidation: DatasetSummary;

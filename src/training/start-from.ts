@@ -1,10 +1,9 @@
 /** Where training starts: random weights, or the trunk in a safetensors file. The head is always a fresh one. */
-import { existsSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
-import { StageError } from '../common/stage-error.js';
+import { basename } from 'node:path';
 import type { ResNetSpec } from '../inference/resnet34.js';
 import type { StateDict } from '../inference/state-dict.js';
 import { readStartWeights } from './article/start-weights.js';
+import { weightsPath } from './option-checks.js';
 
 export interface Start {
   /** Absent: random weights. */
@@ -13,17 +12,9 @@ export interface Start {
   text: string;
 }
 
-/** Absolute path, null for none. Throws TRAINING_WEIGHTS_MISSING: known at the start of a run, not after decoding. */
+/** Of `--start`. Throws TRAINING_WEIGHTS_MISSING. */
 export function startPath(file: string | undefined): string | null {
-  if (file === undefined) return null;
-  const path = resolve(file);
-  if (existsSync(path)) return path;
-  throw new StageError({
-    code: 'TRAINING_WEIGHTS_MISSING',
-    stage: 'training',
-    message: `${path} does not exist`,
-    remedy: 'Name the weights.safetensors of a run or of a torchvision ResNet-34, or leave --start out to start from random weights.',
-  });
+  return weightsPath(file, 'Name the weights.safetensors of a run or of a torchvision ResNet-34, or leave --start out to start from random weights.');
 }
 
 /** @throws StageError INFERENCE_SAFETENSORS_INVALID, TRAINING_WEIGHTS_UNSUITABLE. */

@@ -50,10 +50,12 @@ export interface TrainOptions {
   recipe?: HeartRecipe;
 }
 
-/** Options with every default filled in. */
-export interface TrainSettings extends Required<Omit<TrainOptions, 'start'>> {
+/** With every default filled in; what shapes the recipe is in the recipe. */
+export interface TrainSettings extends Required<Omit<TrainOptions, RecipeOption | 'start'>> {
   start: string | null;
 }
+
+type RecipeOption = 'pretrainWindows' | 'finetuneWindows' | 'finetuneRuns' | 'frameHead' | 'pretrainDatasets' | 'pseudoLabels' | 'batchSize' | 'folds';
 
 /** Throws TRAINING_OPTION_INVALID. */
 export function withDefaults(options: TrainOptions): TrainSettings {
@@ -64,7 +66,6 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     windows: whole('windows', windows ?? from.windows, 1),
     batchSize: whole('batchSize', options.batchSize ?? from.batchSize, 1),
   });
-  const pretrainDatasets = checkedDatasets(options.pretrainDatasets, recipe);
   const name = options.name ?? 'heart-resnet34';
   return {
     data: resolve(options.data),
@@ -73,23 +74,15 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     name,
     version: options.version ?? '0.2.0',
     seed: options.seed ?? 1,
-    pretrainWindows: options.pretrainWindows ?? recipe.pretrain.windows,
-    finetuneWindows: options.finetuneWindows ?? recipe.finetune.windows,
-    finetuneRuns: options.finetuneRuns ?? recipe.finetuneRuns,
-    frameHead: options.frameHead ?? recipe.pretrain.frameHeadWeight ?? 0,
-    pretrainDatasets,
-    pseudoLabels: options.pseudoLabels ?? recipe.pseudoLabels ?? false,
     start: startPath(options.start),
     fastMath: options.fastMath ?? false,
-    batchSize: options.batchSize ?? recipe.pretrain.batchSize,
-    folds: options.folds ?? recipe.folds,
     checkpointEverySteps: whole('checkpointEverySteps', options.checkpointEverySteps ?? 100, 1),
     command: options.command ?? `stethostream train ${options.data}`,
     features: options.features ?? heartFeatures,
     spec: options.spec ?? resnet34(LABELS.length),
     recipe: {
       ...recipe,
-      pretrainDatasets,
+      pretrainDatasets: checkedDatasets(options.pretrainDatasets, recipe),
       folds: whole('folds', options.folds ?? recipe.folds, 2),
       pretrain: stage(recipe.pretrain, options.pretrainWindows, options.frameHead),
       finetune: stage(recipe.finetune, options.finetuneWindows, options.frameHead === undefined ? undefined : options.frameHead / 2),

@@ -9,7 +9,7 @@ import { requireEngine } from './learner.js';
 import { loadListed } from './load-listed.js';
 import { loadStates } from './load-states.js';
 import { openDataset, type OpenedDataset } from './datasets/open-dataset.js';
-import { fastMathSupported } from './engine/fast-math.js';
+import { precisionOf } from './engine/fast-math.js';
 import { noteEnvironment } from './report/environment.js';
 import { writeReport } from './report/write-report.js';
 import { claimRun } from './run-identity.js';
@@ -60,7 +60,7 @@ export async function runTrain(options: TrainOptions, hooks: RunHooks = {}): Pro
   const final = await finetuneFinal(context, division);
   log.line('results: bootstrap intervals and floors');
   const figures = collectResults({ ...phases, final }, division, settings.recipe, settings.features, settings.seed);
-  const results: TrainingResults = { ...figures, start: start.text, precision: settings.fastMath && fastMathSupported() ? 'bfloat16' : 'float32' };
+  const results: TrainingResults = { ...figures, start: start.text, precision: precisionOf(settings.fastMath) };
   writeAtomically(join(settings.run, 'results.json'), JSON.stringify(results, null, 1));
   const model = await exportModel(context, settings, division, await loadOthers(dataset, settings, log), results);
   writeAtomically(join(settings.run, 'model.json'), JSON.stringify(model, null, 1));

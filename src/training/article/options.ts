@@ -1,10 +1,8 @@
 /** Options of `stethostream train --preset article`, and their defaults: the article's. */
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { StageError } from '../../common/stage-error.js';
 import { articleFeatures, type FeatureParams } from '../../features/index.js';
 import { resnet34, type ResNetSpec } from '../../inference/resnet34.js';
-import { invalidOption, whole } from '../option-checks.js';
+import { invalidOption, weightsPath, whole } from '../option-checks.js';
 
 export interface ArticleOptions {
   /** Folder of recordings in any form that openDataset knows, e.g. PASCAL's set_b.csv beside set_b/. */
@@ -55,8 +53,7 @@ export type ArticleSettings = Required<Omit<ArticleOptions, 'dataset' | 'weights
 
 /** Throws TRAINING_OPTION_INVALID, TRAINING_WEIGHTS_MISSING. */
 export function articleSettings(options: ArticleOptions): ArticleSettings {
-  const weights = options.weights === undefined ? null : resolve(options.weights);
-  if (weights !== null && !existsSync(weights)) throw missingWeights(weights);
+  const weights = weightsPath(options.weights, 'Name a safetensors file of a torchvision or timm ResNet-34, or leave --weights out to start from random weights.');
   const { learningRate = 'auto', split = 'subject' } = options;
   if (learningRate !== 'auto') within('learningRate', learningRate, 1e-8, 10);
   else if (options.finderSteps === 0) throw invalidOption('finderSteps', 0, 'at least 20 when learningRate is auto');
@@ -94,13 +91,4 @@ export function articleNetwork(settings: ArticleSettings, classes: number): ResN
 function within(name: string, value: number, low: number, high: number): number {
   if (value >= low && value <= high) return value;
   throw invalidOption(name, value, `${low} to ${high}`);
-}
-
-function missingWeights(path: string): StageError {
-  return new StageError({
-    code: 'TRAINING_WEIGHTS_MISSING',
-    stage: 'training',
-    message: `${path} does not exist`,
-    remedy: 'Name a safetensors file of a torchvision or timm ResNet-34, or leave --weights out to start from random weights.',
-  });
 }

@@ -10,5 +10,15 @@ export function fastMathSupported(cpuInfo: () => string = () => readFileSync('/p
   }
 }
 
-/** For cards and reports of runs that used it. */
-export const BFLOAT16_NOTE = 'Convolutions were computed in bfloat16 while training; every prediction is float32.';
+/** Of the convolutions while training. */
+export type Precision = 'float32' | 'bfloat16';
+
+/** What a run that asks for fast math, or not, gets on this machine. */
+export function precisionOf(fastMath: boolean): Precision {
+  return fastMath && fastMathSupported() ? 'bfloat16' : 'float32';
+}
+
+/** For cards and reports; absent in runs from before there was a choice. */
+export function precisionNotes(precision: Precision | undefined): string[] {
+  return precision === 'bfloat16' ? ['Convolutions were computed in bfloat16 while training; every prediction is float32.'] : [];
+}

@@ -3,8 +3,8 @@
  * queue, so that a caller that blocks its thread (as TensorFlow does) does not starve the workers.
  *
  * A worker that dies, or gives no answer for so long that it must hang, is started again and gets its unanswered
- * requests once more; a request that two workers died of is refused. Plain worker_threads: a pool from a library gives a dead worker's requests up, and keeps its queue on the
- * calling thread.
+ * requests once more; a request that two workers died of is refused. Plain worker_threads: a pool from a library gives
+ * a dead worker's requests up, and keeps its queue on the calling thread.
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';

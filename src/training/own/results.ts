@@ -2,6 +2,7 @@
 import type { FeatureParams } from '../../features/index.js';
 import type { LoadedRecording } from '../audio-cache.js';
 import { toPredictions, type ClipLogits } from '../clip-logits.js';
+import type { Precision } from '../engine/fast-math.js';
 import type { CurvePoint } from '../fit.js';
 import { floorPredictions, sitePredictions, thresholdOn, type FloorName } from '../floors.js';
 import { figure, FLOOR_TITLES, interval } from '../format.js';
@@ -38,7 +39,7 @@ export interface OwnResults {
   normal: string | null;
   /** What the weights of each fold started from. */
   start: string;
-  precision: 'float32' | 'bfloat16';
+  precision: Precision;
   /** Recordings whose subject is not known: each counts as one. */
   withoutSubject: number;
   folds: OwnFoldFigures[];

@@ -13,7 +13,7 @@ import type { StateDict } from '../../inference/state-dict.js';
 import type { LoadedAudio, LoadedRecording } from '../audio-cache.js';
 import { clipLogits } from '../clip-logits.js';
 import { openDataset } from '../datasets/open-dataset.js';
-import { fastMathSupported } from '../engine/fast-math.js';
+import { precisionOf } from '../engine/fast-math.js';
 import { discardCheckpoint, recallCurve } from '../fit.js';
 import { openLearner, requireEngine, type OpenLearner } from '../learner.js';
 import { loadListed } from '../load-listed.js';
@@ -61,8 +61,7 @@ export async function runOwn(options: OwnOptions, hooks: RunHooks = {}): Promise
   const results: OwnFoldResult[] = [];
   for (const [i, fold] of folds.entries()) results.push(await runFold(job, fold, i + 1));
   log.line('results: bootstrap intervals and floors');
-  const precision = settings.fastMath && fastMathSupported() ? 'bfloat16' : 'float32';
-  const found = collectOwn({ recordings, labels, folds, results, start: start.text, precision, params: settings.features, seed: settings.seed });
+  const found = collectOwn({ recordings, labels, folds, results, start: start.text, precision: precisionOf(settings.fastMath), params: settings.features, seed: settings.seed });
   writeAtomically(join(run, 'results.json'), JSON.stringify(found, null, 1));
   const report = await writeReport(run, { command });
   log.line(`done: accuracy ${found.summary.accuracy.value.toFixed(3)}; report ${report.html}`);
@@ -127,7 +126,7 @@ async function runFold(job: Job, fold: OwnFold, number: number): Promise<OwnFold
     const { curve, seconds } = await fit(job, fold, number, folder, learner);
     const logits = { validation: await judge(job, learner, fold.validation, `fold ${number}: judging`), threshold: await judge(job, learner, fold.threshold, `fold ${number}: threshold`) };
     // The frame head has done its work.
-    await writeSafetensors(join(folder, 'weights.safetensors'), new Map([...learner.weights()].filter(([name]) => !name.startsWith('frames.'))));
+    await writeSafetensors(join(folder, 'weights.safetensors'), learner.weights({ frameHead: false }));
     const result: OwnFoldResult = { curve, seconds, logits };
     writeAtomically(resultFile, JSON.stringify(result));
     discardCheckpoint(folder);

@@ -5,7 +5,7 @@ import { DISCLAIMER } from '../../common/disclaimer.js';
 import type { ExportedModel } from '../export-model.js';
 import type { FeatureParams } from '../../features/index.js';
 import type { ResNetSpec } from '../../inference/resnet34.js';
-import { BFLOAT16_NOTE } from '../engine/fast-math.js';
+import { precisionNotes } from '../engine/fast-math.js';
 import { figure } from '../format.js';
 import { LABELS } from '../label-map.js';
 import { SETTINGS_HISTORY, type HeartRecipe } from '../recipe.js';
@@ -43,7 +43,7 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
       ...soupNotes(found),
       `Artifacts kept out of pre-training and folds: ${found.artifacts.recognised} of ${found.artifacts.judgements} judgements said artifact; ${found.artifacts.falseAlarms} of ${found.artifacts.heartJudgements} judgements of heart sounds of the same days did.`,
       ...(model ? [`The package on ONNX Runtime (fp16 weights) differs from the training weights by at most ${model.largestDifference.toExponential(1)} in a held-out clip's probability.`] : []),
-      ...(found.precision === 'bfloat16' ? [BFLOAT16_NOTE] : []),
+      ...precisionNotes(found.precision),
       'Threads add numbers in no fixed order, so a repeated run comes close but not to the bit, unless it runs on the same machine with as many threads.',
     ],
     again: againOf(folder, identity, command, { modelFolder: model?.folder ?? null, secondsTrained: found.secondsTrained, recipe, network: identity['spec'] }),

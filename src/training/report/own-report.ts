@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DISCLAIMER } from '../../common/disclaimer.js';
 import type { FeatureParams } from '../../features/index.js';
 import { resnet34, type ResNetSpec } from '../../inference/resnet34.js';
-import { BFLOAT16_NOTE } from '../engine/fast-math.js';
+import { precisionNotes } from '../engine/fast-math.js';
 import { figure } from '../format.js';
 import type { OwnResults } from '../own/results.js';
 import type { StageRecipe } from '../recipe.js';
@@ -76,7 +76,7 @@ function notes(found: OwnResults): string[] {
       : summary.auroc
         ? '(sens. + spec.) / 2 is at a probability of .5 of all labels but normal together, fixed beforehand.'
         : 'No label says normal (`normal` or `N`), so there is no AUROC or (sens. + spec.) / 2 of abnormal against normal.',
-    ...(precision === 'bfloat16' ? [BFLOAT16_NOTE] : []),
+    ...precisionNotes(precision),
     'No model package: labels of one data set are for experiments; the recipe "heart" makes packages.',
     'Threads add numbers in no fixed order, so a repeated run comes close but not to the bit, unless it runs on the same machine with as many threads.',
   ];
