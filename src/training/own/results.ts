@@ -4,13 +4,14 @@ import type { LoadedRecording } from '../audio-cache.js';
 import { toPredictions, type ClipLogits } from '../clip-logits.js';
 import type { Precision } from '../engine/fast-math.js';
 import type { CurvePoint } from '../fit.js';
-import { floorPredictions, sitePredictions, thresholdOn, type FloorName } from '../floors.js';
+import { floorPredictions, sitePredictions, type FloorName } from '../floors.js';
 import { figure, FLOOR_TITLES, interval } from '../format.js';
 import type { Vocabulary } from '../label-map.js';
 import { siteSummaries } from '../report/report-data.js';
 import { summariseDataset, type ClipPrediction, type DatasetSummary } from '../summary.js';
 import type { OwnFold } from './division.js';
 import type { OwnLabels } from './labels.js';
+import { evenThreshold } from './threshold.js';
 
 /** What a fold's training leaves on disk. */
 export interface OwnFoldResult {
@@ -105,7 +106,7 @@ export function collectOwn({ recordings, labels, folds, results, start, precisio
 /** The fold's threshold comes from clips that it neither trained on nor is judged by; .5 where none were kept for it. */
 function judgeFold(recordings: readonly LoadedRecording[], fold: OwnFold, { logits }: OwnFoldResult, vocabulary: Vocabulary): { threshold: number; predictions: ClipPrediction[] } {
   const of = (indices: readonly number[]) => indices.map((i) => recordings[i] as LoadedRecording);
-  const threshold = thresholdOn(toPredictions(of(fold.threshold), logits.threshold, 1), vocabulary);
+  const threshold = evenThreshold(toPredictions(of(fold.threshold), logits.threshold, 1), vocabulary);
   return { threshold, predictions: toPredictions(of(fold.validation), logits.validation, 1).map((p) => ({ ...p, abnormalThreshold: threshold })) };
 }
 

@@ -72,7 +72,7 @@ function notes(found: OwnResults): string[] {
       ? [`${withoutSubject} of ${summary.n} recordings name no subject: each counts as a subject of its own, so recordings of one person may be on both sides of a split, and the intervals are too narrow.`]
       : []),
     kept > 0
-      ? `(sens. + spec.) / 2 is at a threshold on the probability of "${vocabulary.labels[1] ?? ''}" chosen in each fold on clips of a tenth of its training subjects, which it was not trained on: ${folds.map((fold) => `${figure(fold.threshold.value)} on ${fold.threshold.clips} clips`).join('; ')}.`
+      ? `(sens. + spec.) / 2 is at a threshold on the probability of "${vocabulary.labels[1] ?? ''}" chosen in each fold on clips of a tenth of its training subjects, which it was not trained on (where their calibrated probability is the share of abnormal clips): ${folds.map((fold) => `${figure(fold.threshold.value)} on ${fold.threshold.clips} clips`).join('; ')}.`
       : summary.auroc
         ? '(sens. + spec.) / 2 is at a probability of .5 of all labels but normal together, fixed beforehand.'
         : 'No label says normal (`normal` or `N`), so there is no AUROC or (sens. + spec.) / 2 of abnormal against normal.',

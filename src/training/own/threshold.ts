@@ -1,0 +1,41 @@
+/** The threshold of "abnormal" from a few kept-out clips, less at the mercy of single ones than the best of their scores. */
+import { thresholdOn } from '../floors.js';
+import type { Vocabulary } from '../label-map.js';
+import { fitLogistic } from '../logistic.js';
+import { abnormalProbability, isPositive, type ClipPrediction } from '../summary.js';
+
+/** Keeps the regression finite where the scores separate the clips. */
+const l2 = 1e-3;
+/** Log-odds of every threshold lie within ± this. */
+const farthest = 12;
+
+/**
+ * Calibrates the score's log-odds by logistic regression (Platt 1999) and takes the score whose calibrated probability is
+ * the share of abnormal clips: there, by Bayes' rule, (sensitivity + specificity) / 2 is largest. Where the scores do not
+ * rise with the truth, or one of the classes is missing, as {@link thresholdOn}.
+ *
+ * @param predictions of clips that the model was not trained on.
+ */
+export function evenThreshold(predictions: readonly ClipPrediction[], vocabulary: Vocabulary): number {
+  const clips = predictions.flatMap(({ set, probabilities }) => {
+    const positive = isPositive(set, vocabulary);
+    return positive === null ? [] : [{ positive, logOdds: logit(abnormalProbability(probabilities, vocabulary)) }];
+  });
+  const share = clips.filter(({ positive }) => positive).length / clips.length;
+  if (!(share > 0 && share < 1)) return thresholdOn(predictions, vocabulary);
+  const fitted = fitLogistic(clips.map(({ logOdds }) => [logOdds]), clips.map(({ positive }) => Number(positive)), 2, { l2 });
+  const calibrated = (logOdds: number) => fitted.predict([logOdds])[1] ?? share;
+  if (!(calibrated(farthest) > share && calibrated(-farthest) < share)) return thresholdOn(predictions, vocabulary);
+  let [low, high] = [-farthest, farthest];
+  while (high - low > 1e-6) {
+    const middle = (low + high) / 2;
+    if (calibrated(middle) < share) low = middle;
+    else high = middle;
+  }
+  return 1 / (1 + Math.exp(-high));
+}
+
+function logit(probability: number): number {
+  const inside = Math.min(1 - 1e-5, Math.max(1e-5, probability));
+  return Math.log(inside / (1 - inside));
+}
