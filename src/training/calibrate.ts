@@ -2,7 +2,7 @@
 import type { LoadedRecording } from './audio-cache.js';
 import { clipProbabilities, type ClipLogits } from './clip-logits.js';
 import { accuracyAtCoverage, argMax, bestThreshold, meanSensitivitySpecificity, mean } from './metrics.js';
-import { abnormalProbability, isPositive, massOf, type ClipPrediction } from './summary.js';
+import { binaryScores, massOf, type ClipPrediction } from './summary.js';
 import { singleLabel } from './label-map.js';
 
 /** The temperature that minimises the negative log-likelihood of the clips' label sets; golden-section search on its logarithm. */
@@ -51,8 +51,8 @@ export function unknownThreshold(predictions: readonly ClipPrediction[], coverag
  */
 export function abnormalThreshold(sources: readonly (readonly ClipPrediction[])[]): number {
   const binary = sources
-    .map((source) => source.filter((p) => isPositive(p.set) !== null))
-    .map((source) => ({ positive: source.map((p) => isPositive(p.set) === true), scores: source.map((p) => abnormalProbability(p.probabilities)) }))
+    .map((source) => binaryScores(source))
+    .map((clips) => ({ positive: clips.map(({ positive }) => positive), scores: clips.map(({ score }) => score) }))
     .filter(({ positive }) => positive.includes(true) && positive.includes(false));
   const [first] = binary;
   if (first === undefined) return 0.5;

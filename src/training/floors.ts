@@ -11,7 +11,7 @@ import type { LoadedRecording } from './audio-cache.js';
 import { HEART, type LabelSet, type Vocabulary } from './label-map.js';
 import { fitLogistic } from './logistic.js';
 import { bestThreshold } from './metrics.js';
-import { abnormalProbability, datasetClasses, isPositive, type ClipPrediction } from './summary.js';
+import { binaryScores, datasetClasses, type ClipPrediction } from './summary.js';
 import type { Split } from './splits.js';
 
 export type FloorName = 'majority' | 'length' | 'meanSpectrum';
@@ -83,10 +83,7 @@ function judge(recordings: readonly LoadedRecording[], folds: readonly Split[], 
 
 /** The threshold on P(not normal | heart sound) with the largest (sensitivity + specificity) / 2; .5 where one of both is missing. */
 export function thresholdOn(predictions: readonly ClipPrediction[], vocabulary = HEART): number {
-  const binary = predictions.flatMap(({ set, probabilities }) => {
-    const positive = isPositive(set, vocabulary);
-    return positive === null ? [] : [{ positive, score: abnormalProbability(probabilities, vocabulary) }];
-  });
+  const binary = binaryScores(predictions, vocabulary);
   const positive = binary.map((item) => item.positive);
   return positive.includes(true) && positive.includes(false) ? bestThreshold(positive, binary.map((item) => item.score)) : 0.5;
 }

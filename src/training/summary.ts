@@ -152,6 +152,14 @@ export function isPositive(set: LabelSet, { normal, abnormal, sign } = HEART): b
   return (set & sign) !== 0 && (set & abnormal) === set ? true : null;
 }
 
+/** Truth and P(not normal | heart sound) of the clips that are normal or positive. */
+export function binaryScores(predictions: readonly ClipPrediction[], vocabulary = HEART): { positive: boolean; score: number }[] {
+  return predictions.flatMap(({ set, probabilities }) => {
+    const positive = isPositive(set, vocabulary);
+    return positive === null ? [] : [{ positive, score: abnormalProbability(probabilities, vocabulary) }];
+  });
+}
+
 function toItem(p: ClipPrediction, classes: readonly LabelSet[], vocabulary: Vocabulary): Item {
   const covered = classes.reduce((all, set) => all | set, 0);
   const others = vocabulary.labels.map((_, i) => 1 << i).filter((bit) => (covered & bit) === 0);

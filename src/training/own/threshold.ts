@@ -2,7 +2,7 @@
 import { thresholdOn } from '../floors.js';
 import type { Vocabulary } from '../label-map.js';
 import { fitLogistic } from '../logistic.js';
-import { abnormalProbability, isPositive, type ClipPrediction } from '../summary.js';
+import { binaryScores, type ClipPrediction } from '../summary.js';
 
 /** Keeps the regression finite where the scores separate the clips. */
 const l2 = 1e-3;
@@ -17,25 +17,22 @@ const farthest = 12;
  * @param predictions of clips that the model was not trained on.
  */
 export function evenThreshold(predictions: readonly ClipPrediction[], vocabulary: Vocabulary): number {
-  const clips = predictions.flatMap(({ set, probabilities }) => {
-    const positive = isPositive(set, vocabulary);
-    return positive === null ? [] : [{ positive, logOdds: logit(abnormalProbability(probabilities, vocabulary)) }];
-  });
+  const clips = binaryScores(predictions, vocabulary);
   const share = clips.filter(({ positive }) => positive).length / clips.length;
   if (!(share > 0 && share < 1)) return thresholdOn(predictions, vocabulary);
-  const fitted = fitLogistic(clips.map(({ logOdds }) => [logOdds]), clips.map(({ positive }) => Number(positive)), 2, { l2 });
-  const calibrated = (logOdds: number) => fitted.predict([logOdds])[1] ?? share;
-  if (!(calibrated(farthest) > share && calibrated(-farthest) < share)) return thresholdOn(predictions, vocabulary);
-  let [low, high] = [-farthest, farthest];
-  while (high - low > 1e-6) {
-    const middle = (low + high) / 2;
-    if (calibrated(middle) < share) low = middle;
-    else high = middle;
-  }
-  return 1 / (1 + Math.exp(-high));
+  const fitted = fitLogistic(clips.map(({ score }) => [logOdds(score)]), clips.map(({ positive }) => Number(positive)), 2, { l2 });
+  // Calibrated log-odds are a straight line over the score's.
+  const calibrated = (at: number) => {
+    const [normal = 1, abnormal = 0] = fitted.predict([at]);
+    return Math.log(abnormal / normal);
+  };
+  const slope = calibrated(1) - calibrated(0);
+  const crossing = (logOdds(share) - calibrated(0)) / slope;
+  if (!(slope > 0 && Math.abs(crossing) < farthest)) return thresholdOn(predictions, vocabulary);
+  return 1 / (1 + Math.exp(-crossing));
 }
 
-function logit(probability: number): number {
+function logOdds(probability: number): number {
   const inside = Math.min(1 - 1e-5, Math.max(1e-5, probability));
   return Math.log(inside / (1 - inside));
 }

@@ -27,7 +27,10 @@ describe('evenThreshold', () => {
 
   it('strays less on few clips than the best of their own scores', () => {
     const strays = (of: (clips: ClipPrediction[]) => number) => {
-      const errors = Array.from({ length: 60 }, (_, seed) => Math.log(of(drawn(seed, 200, 0.2, 0)) / (1 - of(drawn(seed, 200, 0.2, 0)))));
+      const errors = Array.from({ length: 60 }, (_, seed) => {
+        const threshold = of(drawn(seed, 200, 0.2, 0));
+        return Math.log(threshold / (1 - threshold));
+      });
       return Math.sqrt(errors.reduce((sum, e) => sum + e * e, 0) / errors.length);
     };
     expect(strays((clips) => evenThreshold(clips, vocabulary))).toBeLessThan(0.7 * strays((clips) => thresholdOn(clips, vocabulary)));
