@@ -2,12 +2,14 @@
  * Folds every batch norm into the convolution before it. With s = γ / √(σ² + ε):
  * conv weight' = s · weight (per output channel), conv bias' = β − s · μ. Exact up to rounding; computed in double.
  */
+import { foldPhaseBranch } from './phase-branch.js';
 import { BATCH_NORM_EPS, convolutions, featureChannels, type ConvBnSpec, type ResNetSpec } from './resnet34.js';
 import { requireTensor, type StateDict, type Tensor } from './state-dict.js';
 
 /**
  * @param state weights under torchvision's names (see `parameters`); further tensors are ignored.
- * @returns `<conv>.weight` (OIHW) and `<conv>.bias` for every convolution, `fc.weight` and `fc.bias`; shares no memory.
+ * @returns `<conv>.weight` (OIHW) and `<conv>.bias` for every convolution, `fc.weight` and `fc.bias`, and what a phase
+ * branch has (phase-branch.ts); shares no memory.
  * @throws StageError INFERENCE_WEIGHTS_INVALID where a tensor is missing, misshapen or not finite.
  */
 export function foldBatchNorm(state: StateDict, spec: ResNetSpec): StateDict {
@@ -19,7 +21,7 @@ export function foldBatchNorm(state: StateDict, spec: ResNetSpec): StateDict {
   }
   folded.set('fc.weight', copy(requireTensor(state, 'fc.weight', [spec.labels, featureChannels(spec)])));
   folded.set('fc.bias', copy(requireTensor(state, 'fc.bias', [spec.labels])));
-  return folded;
+  return spec.phase ? new Map([...folded, ...foldPhaseBranch(state, spec, spec.phase)]) : folded;
 }
 
 function foldOne(state: StateDict, { conv, bn, inChannels, outChannels, kernel }: ConvBnSpec): { weight: Tensor; bias: Tensor } {

@@ -9,7 +9,7 @@ import { checkGoldenFile, checkManifest } from './manifest-check.js';
 import type { Golden, Manifest } from './manifest.js';
 import { hashFile, loadModelPackage, type ModelPackage } from './model-package.js';
 import { writeResNetOnnx } from './onnx-writer.js';
-import { specOf } from './resnet34.js';
+import { specOf } from './spec-of.js';
 import type { StateDict } from './state-dict.js';
 
 /** Passed by every engine known, and far below what a wrong feature or weight would cause. */
@@ -66,7 +66,7 @@ async function fill(folder: string, contents: ModelPackageContents): Promise<voi
   const { features, input, output } = draft;
   const sizes = { height: features.mel.nMels, width: features.windowFrames, inputName: input.name, outputName: output.name };
   const onnxFile = join(folder, 'weights.onnx');
-  await writeSynced(onnxFile, writeResNetOnnx(contents.state, specOf(contents.state), { ...sizes, weights: contents.weights ?? 'fp16' }));
+  await writeSynced(onnxFile, writeResNetOnnx(contents.state, specOf(contents.state, sizes), { ...sizes, weights: contents.weights ?? 'fp16' }));
   const golden = await makeGolden(folder, onnxFile, draft, contents.golden);
   await writeSynced(join(folder, 'golden.json'), `${JSON.stringify(golden)}\n`);
   await writeSynced(join(folder, 'README.md'), contents.card);

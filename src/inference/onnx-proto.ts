@@ -5,7 +5,7 @@
 import { PbfReader, PbfWriter } from 'pbf';
 
 /** TensorProto.DataType. */
-export const OnnxType = { float32: 1, uint8: 2, int8: 3, int32: 6, float16: 10 } as const;
+export const OnnxType = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10 } as const;
 export type OnnxType = (typeof OnnxType)[keyof typeof OnnxType];
 
 /** AttributeProto.AttributeType. */

@@ -6,7 +6,8 @@ import { elementCount, type StateDict } from './state-dict.js';
 
 /**
  * @param bytes an ONNX file written by `writeResNetOnnx`.
- * @returns `<conv>.weight`, `<conv>.bias`, `fc.weight`, `fc.bias` as float32.
+ * @returns `<conv>.weight`, `<conv>.bias`, `fc.weight`, `fc.bias` and those of a phase branch as float32; shapes and
+ * bounds of its nodes (int64) are no weights.
  * @throws StageError INFERENCE_MODEL_UNLOADABLE when the bytes are damaged or hold other types.
  */
 export function readOnnxWeights(bytes: Uint8Array): StateDict {
@@ -16,6 +17,7 @@ export function readOnnxWeights(bytes: Uint8Array): StateDict {
   } catch (cause) {
     throw unloadable(`the ONNX file is damaged: ${(cause as Error).message}`, cause);
   }
+  tensors = tensors.filter(({ type }) => type !== OnnxType.int64);
   if (tensors.length === 0) throw unloadable('the ONNX file holds no weights');
   return new Map(tensors.map((tensor) => [tensor.name, { shape: tensor.dims, data: values(tensor) }]));
 }

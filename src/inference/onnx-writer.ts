@@ -1,5 +1,6 @@
 /**
- * Writes a folded ResNet as ONNX: Conv, Relu, MaxPool, Add, GlobalAveragePool, Flatten, Gemm. Convolution weights and
+ * Writes a folded ResNet as ONNX: Conv, Relu, MaxPool, Add, GlobalAveragePool, Flatten, Gemm, and what a phase branch
+ * takes (onnx-phase-branch.ts). Convolution weights and
  * the linear layer's may be stored as fp16; a Cast behind each gives float32, and ONNX Runtime folds it at load, so
  * that the arithmetic is float32 either way. Biases stay float32: they cost nothing and carry the folded means.
  * `ResNetGraph` is open to other ways of storing weights (see src/training/export).
@@ -7,7 +8,9 @@
 import { packFloat16 } from './float16.js';
 import { foldBatchNorm } from './fold-batch-norm.js';
 import { inferenceError } from './inference-error.js';
+import { phaseBranchNodes, type GraphBuilder } from './onnx-phase-branch.js';
 import { encodeOnnx, OnnxType, type OnnxNode, type OnnxTensor } from './onnx-proto.js';
+import { phaseFrameHead } from './phase-branch.js';
 import { basicBlocks, stem, type BasicBlockSpec, type ConvBnSpec, type ResNetSpec } from './resnet34.js';
 import { packFloat32 } from './safetensors.js';
 import type { StateDict, Tensor } from './state-dict.js';
@@ -77,10 +80,30 @@ export class ResNetGraph {
   build(spec: ResNetSpec, input: string, output: string): void {
     let x = this.activation(this.relu('stem', this.conv(stem(spec), input)));
     x = this.activation(this.node('MaxPool', 'maxpool', [x], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }));
-    for (const block of basicBlocks(spec)) x = this.block(block, x);
+    const heard = spec.phase && phaseFrameHead(spec, spec.phase).after;
+    let features = '';
+    for (const block of basicBlocks(spec)) {
+      x = this.block(block, x);
+      if (block.name === heard) features = x;
+    }
     x = this.node('GlobalAveragePool', 'avgpool', [x]);
     x = this.node('Flatten', 'flatten', [x], { axis: 1 });
-    this.node('Gemm', 'fc', [x, this.weight('fc.weight'), this.bias('fc.bias')], { transB: 1 }, output);
+    const logits = this.node('Gemm', 'fc', [x, this.weight('fc.weight'), this.bias('fc.bias')], { transB: 1 }, spec.phase ? undefined : output);
+    if (spec.phase) this.node('Add', 'joined', [logits, phaseBranchNodes(this.builder(), spec, spec.phase, input, features)], {}, output);
+  }
+
+  private builder(): GraphBuilder {
+    return {
+      node: (opType, name, inputs, attributes) => this.node(opType, name, inputs, attributes),
+      weight: (name) => this.weight(name),
+      bias: (name) => this.bias(name),
+      integers: (name, values) => {
+        const data = new DataView(new ArrayBuffer(8 * values.length));
+        values.forEach((value, i) => data.setBigInt64(8 * i, BigInt(value), true));
+        this.initializers.push({ name, dims: [values.length], type: OnnxType.int64, rawData: new Uint8Array(data.buffer) });
+        return name;
+      },
+    };
   }
 
   private block(block: BasicBlockSpec, x: string): string {

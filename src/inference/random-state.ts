@@ -1,5 +1,6 @@
 /** Untrained weights, reproducible by seed: the start of a training from scratch, and a stand-in where only speed or exactness matters. */
 import { mulberry32, standardNormal } from '../common/random.js';
+import { phaseParameters } from './phase-branch.js';
 import { parameters, type ParameterSpec, type ResNetSpec } from './resnet34.js';
 import { elementCount, type StateDict } from './state-dict.js';
 
@@ -10,7 +11,7 @@ import { elementCount, type StateDict } from './state-dict.js';
  */
 export function randomStateDict(spec: ResNetSpec, seed: number): StateDict {
   const random = mulberry32(seed);
-  return new Map(parameters(spec).map((parameter) => [parameter.name, { shape: [...parameter.shape], data: fill(parameter, random) }]));
+  return new Map([...parameters(spec), ...(spec.phase ? phaseParameters(spec, spec.phase) : [])].map((parameter) => [parameter.name, { shape: [...parameter.shape], data: fill(parameter, random) }]));
 }
 
 function fill({ name, shape, kind }: ParameterSpec, random: () => number): Float32Array {

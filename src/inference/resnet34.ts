@@ -18,6 +18,21 @@ export interface ResNetSpec {
   widths: number[];
   /** Outputs of the final linear layer. */
   labels: number;
+  /** A second opinion by phase of the beat (phase-branch.ts); absent: none, and the network is torchvision's. */
+  phase?: PhaseBranchSpec;
+}
+
+/** Size of the phase branch: see phase-branch.ts. */
+export interface PhaseBranchSpec {
+  /** Bands and frames of the input. */
+  height: number;
+  width: number;
+  /** States of the frame head. */
+  phases: number;
+  /** Networks whose logits are averaged. */
+  members: number;
+  /** Hidden units of each. */
+  hidden: number;
 }
 
 /** ResNet-34 with one input channel; `overrides` makes smaller ones, for tests. */
@@ -117,26 +132,4 @@ function convBnParameters({ conv, bn, inChannels, outChannels, kernel }: ConvBnS
     { name: `${bn}.running_mean`, shape, kind: 'bnMean', trainable: false },
     { name: `${bn}.running_var`, shape, kind: 'bnVariance', trainable: false },
   ];
-}
-
-/**
- * The architecture that weights under torchvision's names belong to, read from names and shapes alone.
- * Works for folded and unfolded ones. Missing tensors are found later, by `requireTensor`.
- */
-export function specOf(state: ReadonlyMap<string, { shape: number[] }>): ResNetSpec {
-  const shape = (name: string) => state.get(name)?.shape ?? [];
-  const countWhile = (name: (index: number) => string) => {
-    let count = 0;
-    while (state.has(name(count))) count++;
-    return count;
-  };
-  const stages = countWhile((stage) => `layer${stage + 1}.0.conv1.weight`);
-  const perStage = <T>(value: (stage: number) => T) => Array.from({ length: stages }, (_, i) => value(i + 1));
-  return {
-    inputChannels: shape('conv1.weight')[1] ?? 1,
-    stemWidth: shape('conv1.weight')[0] ?? 64,
-    blocks: perStage((stage) => countWhile((block) => `layer${stage}.${block}.conv1.weight`)),
-    widths: perStage((stage) => shape(`layer${stage}.0.conv1.weight`)[0] ?? 0),
-    labels: shape('fc.bias')[0] ?? 0,
-  };
 }

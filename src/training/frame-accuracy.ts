@@ -3,7 +3,7 @@ import type { FeatureParams } from '../features/index.js';
 import type { LoadedRecording } from './audio-cache.js';
 import { clipWindows } from './clip-windows.js';
 import { windowStates } from './frame-targets.js';
-import { HEART_STATES, type StateInterval } from './heart-states.js';
+import { HEART_STATES, STATE_OF_PHASE, type StateInterval } from './heart-states.js';
 
 export interface FrameFigures {
   /** Share of known frames whose likeliest state is the right one. */
@@ -14,7 +14,7 @@ export interface FrameFigures {
   recall: Record<string, number | null>;
 }
 
-/** Probabilities, count × windowFrames × states, of count model inputs. */
+/** Probabilities of count model inputs, count × windowFrames × states; or × phases, which are judged by their states. */
 export type FramesOf = (x: Float32Array, count: number) => Float32Array;
 
 /**
@@ -44,9 +44,15 @@ function countFrames(states: Int8Array, probabilities: Float32Array, known: numb
   states.forEach((state, frame) => {
     if (state < 0) return;
     known[state]!++;
-    const row = probabilities.subarray(frame * HEART_STATES.length, (frame + 1) * HEART_STATES.length);
+    const row = byState(probabilities.subarray((frame * probabilities.length) / states.length, ((frame + 1) * probabilities.length) / states.length));
     if (row.indexOf(Math.max(...row)) === state) right[state]!++;
   });
+}
+
+/** Probabilities of a frame's states, from those of its states or phases. */
+function byState(probabilities: Float32Array): number[] {
+  if (probabilities.length === HEART_STATES.length) return [...probabilities];
+  return HEART_STATES.map((_, state) => probabilities.reduce((total, p, phase) => (STATE_OF_PHASE[phase] === state ? total + p : total), 0));
 }
 
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);

@@ -18,8 +18,10 @@ import type { Division } from './division.js';
 import { discardCheckpoint, recallCurve, type CurvePoint } from './fit.js';
 import { frameAccuracy, type FrameFigures } from './frame-accuracy.js';
 import { withoutHeadIfNone, type StatesByPath } from './load-states.js';
-import { openLearner, type OpenLearner } from './learner.js';
+import { frameClassesOf, openLearner, type OpenLearner } from './learner.js';
 import { countLabels, pseudoLabelled } from './pseudo-labels.js';
+import { listenStage } from './listen-stage.js';
+import { FRAME_KINDS } from './masked-frames.js';
 import { clipLengths, spreadLengths, type HeartRecipe, type StageRecipe } from './recipe.js';
 import { writeAtomically, type RunLog } from './run-log.js';
 import type { Clip } from './sampler.js';
@@ -74,11 +76,32 @@ interface Phase {
   framesJudged?: readonly LoadedRecording[];
 }
 
+/** Self-supervised pre-training on the recordings of the supervised one, without their labels; undefined where the recipe asks for none. */
+export async function listen(context: HeartContext, division: Division): Promise<PhaseResult | undefined> {
+  const { listen: recipe } = context.recipe;
+  if (!recipe) return undefined;
+  const trunk = { ...context.spec };
+  delete trunk.phase;
+  const segmentLengths = spreadLengths(windowSpanSamples(context.params), context.params.mel.sampleRateHz);
+  return runPhase({ ...context, spec: trunk }, { ...startOf(context), name: LISTEN, number: 900, recipe, training: division.pretrain, segmentLengths, judged: {} });
+}
+
+const LISTEN = 'listen';
+
+/** The trunk of the self-supervised pre-training; its heads are of no use. */
+async function listenedTrunk(context: HeartContext): Promise<StateDict> {
+  const weights = await phaseWeights(context, LISTEN);
+  return new Map([...weights].filter(([name]) => !/^(fc|frames)\./.test(name)));
+}
+
+function startOf({ start }: HeartContext): Pick<Phase, 'start'> {
+  return start ? { start: () => Promise.resolve(start) } : {};
+}
+
 /** Pre-training; the held-out parts are judged before PASCAL B is ever seen. */
 export async function pretrain(context: HeartContext, division: Division): Promise<PhaseResult> {
-  const { start } = context;
   return runPhase(context, {
-    ...(start ? { start: () => Promise.resolve(start) } : {}),
+    ...(context.recipe.listen ? { start: () => listenedTrunk(context) } : startOf(context)),
     name: 'pretrain',
     number: 0,
     recipe: context.recipe.pretrain,
@@ -170,8 +193,8 @@ async function runSoup(context: HeartContext, plain: Phase, plan: SoupPlan): Pro
   const names = Array.from({ length: context.recipe.finetuneRuns }, (_, i) => `${phase.name}/member-${i + 1}`);
   const members: PhaseResult[] = [];
   for (const [i, name] of names.entries()) members.push(await runPhase(context, { ...phase, name, number: phase.number + i * MEMBER_STRIDE, judged: plan.memberJudged }));
-  // Only the label head is judged and shipped.
-  const weights = averageWeights(await Promise.all(names.map((name) => phaseWeights(context, name))), { without: 'frames.' });
+  // Without a phase branch the frame head is neither judged nor shipped.
+  const weights = averageWeights(await Promise.all(names.map((name) => phaseWeights(context, name))), context.spec.phase ? {} : { without: 'frames.' });
   context.log.line(`${phase.name}: weights averaged over ${names.length} fine-tunings`);
   const learner = openLearner(context.spec, context.params, { ...phase.recipe, frameHeadWeight: 0 }, context.seed, weights);
   try {
@@ -189,8 +212,9 @@ async function runPhase(context: HeartContext, phase: Phase): Promise<PhaseResul
   if (done) return done;
   const folder = join(context.folder, phase.name);
   mkdirSync(folder, { recursive: true });
-  const recipe = withoutHeadIfNone(phase.recipe, context.states);
-  const learner = openLearner(context.spec, context.params, recipe, context.seed, await phase.start?.(), { fastMath: context.fastMath });
+  const listening = phase.name === LISTEN;
+  const recipe = listening ? phase.recipe : withoutHeadIfNone(phase.recipe, context.states);
+  const learner = openLearner(context.spec, context.params, recipe, context.seed, await phase.start?.(), { fastMath: context.fastMath, ...(listening ? { frameClasses: FRAME_KINDS } : {}) });
   try {
     const result = keepResult(context, phase.name, await trainAndJudge(context, { ...phase, recipe }, folder, learner));
     discardCheckpoint(folder);
@@ -244,17 +268,19 @@ function meanCurve(members: readonly PhaseResult[]): CurvePoint[] {
   return (members[0]?.curve ?? []).map((point, i) => ({ ...point, loss: members.reduce((sum, { curve }) => sum + (curve[i]?.loss ?? NaN), 0) / members.length }));
 }
 
-function fit({ params, seed, states, folder: run, log, checkpointEverySteps }: HeartContext, { name, number, recipe, training, segmentLengths }: Phase, learner: OpenLearner): ReturnType<typeof trainStage> {
-  return trainStage(learner, {
+function fit({ spec, params, seed, states, folder: run, log, checkpointEverySteps }: HeartContext, { name, number, recipe, training, segmentLengths }: Phase, learner: OpenLearner): ReturnType<typeof trainStage> {
+  const listening = name === LISTEN;
+  const stage = {
     name,
     folder: join(run, name),
     recipe,
     clips: training.map((recording) => toClip(recording, states)),
     params,
-    sampling: { seed: seed * 1000 + number, frameStates: (recipe.frameHeadWeight ?? 0) > 0, segmentLengths },
+    sampling: { seed: seed * 1000 + number, frameClasses: !listening && recipe.frameHeadWeight ? frameClassesOf(spec) : null, segmentLengths },
     checkpointEverySteps,
     log,
-  });
+  };
+  return (listening ? listenStage : trainStage)(learner, stage);
 }
 
 /** Site is a device only in PhysioNet; in PASCAL B it is a place on the chest, no shortcut to balance against. */

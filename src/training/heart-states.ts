@@ -11,6 +11,20 @@ import { StageError } from '../common/stage-error.js';
 /** In the order of a frame head's outputs and of `frameTargets`. */
 export const HEART_STATES = ['S1', 'systole', 'S2', 'diastole'] as const;
 
+/** Finer: systole and diastole in thirds, as the phase branch hears them apart; in the order of its phases. */
+export const HEART_PHASES = ['S1', 'early systole', 'mid systole', 'late systole', 'S2', 'early diastole', 'mid diastole', 'late diastole'] as const;
+
+/** State (of HEART_STATES) that each phase is part of. */
+export const STATE_OF_PHASE: readonly number[] = [0, 1, 1, 1, 2, 3, 3, 3];
+
+/** What a frame head tells apart. */
+export type FrameClasses = 'states' | 'phases';
+
+/** How many that are. */
+export function frameClassCount(classes: FrameClasses): number {
+  return classes === 'states' ? HEART_STATES.length : HEART_PHASES.length;
+}
+
 /** A stretch whose state is known; `state` indexes HEART_STATES. */
 export interface StateInterval {
   startS: number;
@@ -109,6 +123,19 @@ function stateOf(token: string): number {
 
 /** State at a time in seconds, or −1 where it is not known. */
 export function stateAt(states: readonly StateInterval[], timeS: number): number {
+  return intervalAt(states, timeS)?.state ?? -1;
+}
+
+/** The same finer, as index of HEART_PHASES. */
+export function phaseAt(states: readonly StateInterval[], timeS: number): number {
+  const found = intervalAt(states, timeS);
+  if (!found) return -1;
+  const first = STATE_OF_PHASE.indexOf(found.state);
+  const parts = STATE_OF_PHASE.lastIndexOf(found.state) - first + 1;
+  return first + Math.min(parts - 1, Math.floor((parts * (timeS - found.startS)) / (found.endS - found.startS)));
+}
+
+function intervalAt(states: readonly StateInterval[], timeS: number): StateInterval | undefined {
   let low = 0;
   let high = states.length;
   while (low < high) {
@@ -117,7 +144,7 @@ export function stateAt(states: readonly StateInterval[], timeS: number): number
     else high = middle;
   }
   const found = states[low - 1];
-  return found && timeS < found.endS ? found.state : -1;
+  return found && timeS < found.endS ? found : undefined;
 }
 
 function invalid(path: string, line: number, what: string): StageError {

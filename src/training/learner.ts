@@ -5,7 +5,7 @@ import type { StateDict } from '../inference/state-dict.js';
 import { loadTensorFlow } from './engine/tensorflow.js';
 import { createTrainer } from './engine/trainer.js';
 import type { Learner } from './fit.js';
-import { HEART_STATES } from './heart-states.js';
+import { frameClassCount, type FrameClasses } from './heart-states.js';
 import type { LabelSet } from './label-map.js';
 import type { StageRecipe } from './recipe.js';
 
@@ -21,6 +21,11 @@ export interface OpenLearner extends Learner {
   close(): void;
 }
 
+/** What the frame head of this network tells apart. */
+export function frameClassesOf(spec: ResNetSpec): FrameClasses {
+  return spec.phase ? 'phases' : 'states';
+}
+
 /** Throws TRAINING_TENSORFLOW_MISSING or TRAINING_TENSORFLOW_BROKEN: known at the start of a run, not after an hour. */
 export function requireEngine(): void {
   loadTensorFlow();
@@ -28,12 +33,13 @@ export function requireEngine(): void {
 
 /**
  * A trainer for one stage; starts from `start`, or from random weights by `seed`. Bit i of a label set is output i.
- * `fastMath`: bfloat16 convolutions, where the processor has them.
+ * `fastMath`: bfloat16 convolutions, where the processor has them. `frameClasses`: outputs of the frame head, where it
+ * does not learn the heart's states.
  */
-export function openLearner(spec: ResNetSpec, params: FeatureParams, recipe: StageRecipe, seed: number, start: StateDict | undefined, { fastMath = false } = {}): OpenLearner {
+export function openLearner(spec: ResNetSpec, params: FeatureParams, recipe: StageRecipe, seed: number, start: StateDict | undefined, { fastMath = false, frameClasses = frameClassCount(frameClassesOf(spec)) } = {}): OpenLearner {
   const { weightDecay, labelSmoothing, emaDecay } = recipe;
   const weight = recipe.frameHeadWeight ?? 0;
-  const frameHead = weight > 0 ? { states: HEART_STATES.length, weight } : undefined;
+  const frameHead = weight > 0 ? { states: frameClasses, weight } : undefined;
   const trainer = createTrainer({ ...(frameHead ? { frameHead } : {}), tf: loadTensorFlow(), spec, height: params.mel.nMels, width: params.windowFrames, seed, weightDecay, labelSmoothing, emaDecay, fastMath });
   // Known now rather than at the first step.
   trainer.requireMemory(recipe.batchSize);
@@ -45,7 +51,7 @@ export function openLearner(spec: ResNetSpec, params: FeatureParams, recipe: Sta
     restore: (folder) => trainer.restore(folder),
     predict: (x, n) => trainer.predict(x, n),
     predictFrames: (x, n) => trainer.predictFrames(x, n),
-    weights: ({ frameHead: withHead = true } = {}) => trainer.stateDict({ frameHead: withHead && frameHead !== undefined }),
+    weights: ({ frameHead: withHead = true } = {}) => trainer.stateDict(withHead && frameHead ? { frameHead: true } : {}),
     close: () => trainer.dispose(),
   };
 }

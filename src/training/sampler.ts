@@ -11,7 +11,7 @@ import { windowSpanSamples, type FeatureParams } from '../features/index.js';
 import { synthesiseArtifact } from './artifact-synth.js';
 import { augmentPcm, maskFeatures, resampleCubic, type Augmentation } from './augment.js';
 import { segmentTargets, type SegmentSource } from './frame-targets.js';
-import type { StateInterval } from './heart-states.js';
+import type { FrameClasses, StateInterval } from './heart-states.js';
 import { ARTIFACT, labelSetName, type LabelSet } from './label-map.js';
 import { Random } from './random.js';
 import { windowFeaturiser } from './window-featuriser.js';
@@ -43,7 +43,7 @@ export interface SamplerOptions {
   spanSamples: number;
   /** Model input (nMels × windowFrames) of PCM of at most spanSamples; shorter PCM is tiled as at a stream's end. */
   featurise: (pcm: Float32Array) => Float32Array;
-  /** Heart states of a segment's frames, windowFrames × states (see frame-targets.ts); absent: batches hold none. */
+  /** Heart states (or phases) of a segment's frames, windowFrames × states (see frame-targets.ts); absent: batches hold none. */
   targetsOf?: ((source: SegmentSource) => Float32Array) | undefined;
   augmentation: Augmentation;
   /**
@@ -62,12 +62,12 @@ export interface SamplerOptions {
 
 /** What shapes the draws, without functions: can be sent to a worker. The rest follows from the feature parameters. */
 export interface SamplerSettings extends Omit<SamplerOptions, 'featurise' | 'targetsOf' | 'sampleRateHz' | 'nMels' | 'windowFrames' | 'spanSamples'> {
-  /** Batches hold `frameTargets`. */
-  frameStates: boolean;
+  /** Batches hold `frameTargets` of these; null: none. */
+  frameClasses: FrameClasses | null;
 }
 
 /** A sampler of windows by these feature parameters. All three arguments can be cloned (`postMessage`). Throws TRAINING_EMPTY. */
-export function createSampler(clips: readonly Clip[], params: FeatureParams, { frameStates, ...settings }: SamplerSettings): WindowSampler {
+export function createSampler(clips: readonly Clip[], params: FeatureParams, { frameClasses, ...settings }: SamplerSettings): WindowSampler {
   const { mel, windowFrames } = params;
   return new WindowSampler(clips, {
     ...settings,
@@ -76,7 +76,7 @@ export function createSampler(clips: readonly Clip[], params: FeatureParams, { f
     windowFrames,
     spanSamples: windowSpanSamples(params),
     featurise: windowFeaturiser(params),
-    targetsOf: frameStates ? (source) => segmentTargets(source, params) : undefined,
+    targetsOf: frameClasses ? (source) => segmentTargets(source, params, frameClasses) : undefined,
   });
 }
 

@@ -5,7 +5,7 @@ import { heartFeatures, type FeatureParams } from '../features/index.js';
 import { resnet34, type ResNetSpec } from '../inference/resnet34.js';
 import { LABELS } from './label-map.js';
 import { headWeight, whole } from './option-checks.js';
-import { HEART_RECIPE, type HeartRecipe, type StageRecipe } from './recipe.js';
+import { HEART_RECIPE, LISTEN_STAGE, type HeartRecipe, type StageRecipe } from './recipe.js';
 import { startPath } from './start-from.js';
 
 export interface TrainOptions {
@@ -20,6 +20,8 @@ export interface TrainOptions {
   version?: string;
   /** Default 1. */
   seed?: number;
+  /** Windows of self-supervised pre-training ahead of it, without labels. Default 0. */
+  listenWindows?: number;
   /** Windows to pre-train on. Default 80000. */
   pretrainWindows?: number;
   /** Windows to fine-tune on, per fold and for the final model. Default 4000. */
@@ -30,6 +32,8 @@ export interface TrainOptions {
   frameHead?: number;
   /** Data sets to pre-train on. Default physionet2016 and pascal-a, whose terms allow a model to be shared. */
   pretrainDatasets?: readonly string[];
+  /** A phase branch beside the trunk, where heart states are known. Default true. */
+  phaseBranch?: boolean;
   /** Let a first fine-tuning label the target's unlabelled recordings that it is sure about. Default true. */
   pseudoLabels?: boolean;
   /** Safetensors file with torchvision's names whose trunk pre-training starts from. Default: random weights. */
@@ -55,7 +59,7 @@ export interface TrainSettings extends Required<Omit<TrainOptions, RecipeOption 
   start: string | null;
 }
 
-type RecipeOption = 'pretrainWindows' | 'finetuneWindows' | 'finetuneRuns' | 'frameHead' | 'pretrainDatasets' | 'pseudoLabels' | 'batchSize' | 'folds';
+type RecipeOption = 'listenWindows' | 'pretrainWindows' | 'finetuneWindows' | 'finetuneRuns' | 'frameHead' | 'pretrainDatasets' | 'pseudoLabels' | 'phaseBranch' | 'batchSize' | 'folds';
 
 /** Throws TRAINING_OPTION_INVALID. */
 export function withDefaults(options: TrainOptions): TrainSettings {
@@ -84,12 +88,20 @@ export function withDefaults(options: TrainOptions): TrainSettings {
       ...recipe,
       pretrainDatasets: checkedDatasets(options.pretrainDatasets, recipe),
       folds: whole('folds', options.folds ?? recipe.folds, 2),
+      ...listenStage(options, recipe),
       pretrain: stage(recipe.pretrain, options.pretrainWindows, options.frameHead),
       finetune: stage(recipe.finetune, options.finetuneWindows, options.frameHead === undefined ? undefined : options.frameHead / 2),
       pseudoLabels: options.pseudoLabels ?? recipe.pseudoLabels ?? false,
+      phaseBranch: options.phaseBranch ?? recipe.phaseBranch ?? false,
       finetuneRuns: whole('finetuneRuns', options.finetuneRuns ?? recipe.finetuneRuns, 1),
     },
   };
+}
+
+/** Self-supervised pre-training only where it is asked for. */
+function listenStage({ listenWindows = 0, batchSize }: TrainOptions, { listen }: HeartRecipe): Pick<HeartRecipe, 'listen'> {
+  if (whole('listenWindows', listenWindows, 0) === 0) return listen ? { listen } : {};
+  return { listen: { ...LISTEN_STAGE, windows: listenWindows, ...(batchSize === undefined ? {} : { batchSize }) } };
 }
 
 /** Those of the recipe can't be left out: the threshold of "abnormal" and the figures of artifacts come from them. */

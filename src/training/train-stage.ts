@@ -5,7 +5,7 @@ import { runStage, type StageProgress } from './fit.js';
 import type { OpenLearner } from './learner.js';
 import type { StageRecipe } from './recipe.js';
 import type { RunLog } from './run-log.js';
-import type { SamplerSettings } from './sampler.js';
+import type { Batch, SamplerSettings } from './sampler.js';
 
 export interface TrainStageOptions extends Pick<BatchFeedOptions, 'clips' | 'params'> {
   /** For the log, e.g. `pretrain`. */
@@ -14,13 +14,15 @@ export interface TrainStageOptions extends Pick<BatchFeedOptions, 'clips' | 'par
   folder: string;
   recipe: StageRecipe;
   /** What the recipe leaves open. */
-  sampling: Pick<SamplerSettings, 'seed' | 'frameStates' | 'segmentLengths'>;
+  sampling: Pick<SamplerSettings, 'seed' | 'frameClasses' | 'segmentLengths'>;
   checkpointEverySteps: number;
   log: RunLog;
+  /** What becomes of a batch before its step; default: nothing. */
+  prepare?: (batch: Batch, step: number) => Batch;
 }
 
 /** Trains by the recipe, from the last checkpoint if there is one. Throws as withBatchFeed and runStage. */
-export function trainStage(learner: OpenLearner, { name, folder, recipe, clips, params, sampling, checkpointEverySteps, log }: TrainStageOptions): Promise<StageProgress> {
+export function trainStage(learner: OpenLearner, { name, folder, recipe, clips, params, sampling, checkpointEverySteps, log, prepare = (batch) => batch }: TrainStageOptions): Promise<StageProgress> {
   const { batchSize, augmentation, maxLearningRate } = recipe;
   const steps = Math.max(1, Math.round(recipe.windows / batchSize));
   log.line(`${name}: ${clips.length} clips, ${steps} steps of ${batchSize} windows`);
@@ -34,7 +36,7 @@ export function trainStage(learner: OpenLearner, { name, folder, recipe, clips, 
       steps,
       batchSize,
       schedule: oneCycle({ steps, maxLearningRate }),
-      batch: (step) => feed.batch(step),
+      batch: async (step) => prepare(await feed.batch(step), step),
       checkpointEverySteps,
       log,
     });

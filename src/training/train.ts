@@ -4,7 +4,7 @@ import { StageError } from '../common/stage-error.js';
 import { loadAudio, type LoadedAudio, type LoadedRecording } from './audio-cache.js';
 import { divide, type Division } from './division.js';
 import { exportModel, type ExportedModel } from './export-model.js';
-import { finetuneFinal, finetuneFold, pretrain, type HeartContext } from './heart-run.js';
+import { finetuneFinal, finetuneFold, listen, pretrain, type HeartContext } from './heart-run.js';
 import { requireEngine } from './learner.js';
 import { loadListed } from './load-listed.js';
 import { loadStates } from './load-states.js';
@@ -15,6 +15,7 @@ import { writeReport } from './report/write-report.js';
 import { claimRun } from './run-identity.js';
 import { collectResults, type TrainingResults } from './results.js';
 import { RunLog, writeAtomically, type RunHooks } from './run-log.js';
+import { networkOf } from './recipe.js';
 import { loadStart } from './start-from.js';
 import { withDefaults, type TrainOptions, type TrainSettings } from './train-options.js';
 
@@ -46,7 +47,7 @@ export async function runTrain(options: TrainOptions, hooks: RunHooks = {}): Pro
   const context: HeartContext = {
     recipe: settings.recipe,
     params: settings.features,
-    spec: settings.spec,
+    spec: networkOf(settings.spec, settings.recipe, settings.features, states.size > 0),
     seed: settings.seed,
     folder: settings.run,
     log,
@@ -55,12 +56,12 @@ export async function runTrain(options: TrainOptions, hooks: RunHooks = {}): Pro
     start: start.state,
     fastMath: settings.fastMath,
   };
-  const phases = { pretrain: await pretrain(context, division), folds: [] as Awaited<ReturnType<typeof finetuneFold>>[] };
+  const phases = { listen: await listen(context, division), pretrain: await pretrain(context, division), folds: [] as Awaited<ReturnType<typeof finetuneFold>>[] };
   for (let fold = 0; fold < settings.recipe.folds; fold++) phases.folds.push(await finetuneFold(context, division, fold));
   const final = await finetuneFinal(context, division);
   log.line('results: bootstrap intervals and floors');
   const figures = collectResults({ ...phases, final }, division, settings.recipe, settings.features, settings.seed);
-  const results: TrainingResults = { ...figures, start: start.text, precision: precisionOf(settings.fastMath) };
+  const results: TrainingResults = { ...figures, start: start.text, precision: precisionOf(settings.fastMath), phase: context.spec.phase ?? null };
   writeAtomically(join(settings.run, 'results.json'), JSON.stringify(results, null, 1));
   const model = await exportModel(context, settings, division, await loadOthers(dataset, settings, log), results);
   writeAtomically(join(settings.run, 'model.json'), JSON.stringify(model, null, 1));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { calibratedSoftmax } from '../../src/inference/calibrate.js';
 import { defaultModelFolder, hashFile, loadModelPackage } from '../../src/inference/model-package.js';
-import { specOf } from '../../src/inference/resnet34.js';
+import { specOf } from '../../src/inference/spec-of.js';
 import { naiveForward } from './naive-resnet.js';
 import { SMALL, smallState } from './small-model.js';
 import { smallContents, writeSmallPackage } from './test-package.js';
@@ -40,7 +40,7 @@ describe('model package', () => {
     expect(await hashFile(onnxFile)).toEqual({ sha256: manifest.files.onnx.sha256, bytes: manifest.files.onnx.bytes });
     const logits = naiveForward(smallState(), SMALL.spec, Float32Array.from(golden.input), SMALL.height, SMALL.width);
     calibratedSoftmax(logits, 4, 1.5).forEach((p, i) => expect(Math.abs(p - golden.probabilities[i]!)).toBeLessThan(2e-3));
-    expect(specOf(smallState())).toEqual(SMALL.spec);
+    expect(specOf(smallState(), SMALL)).toEqual(SMALL.spec);
   });
 
   it.each<[string, string, () => string, RegExp]>([

@@ -1,5 +1,6 @@
 /** A plain forward pass, straight from the definition, batch norm unfolded: what every engine is compared with. */
-import { BATCH_NORM_EPS, basicBlocks, stem, type ConvBnSpec, type ResNetSpec } from '../../src/inference/resnet34.js';
+import { phaseFrameHead } from '../../src/inference/phase-branch.js';
+import { BATCH_NORM_EPS, basicBlocks, stem, type ConvBnSpec, type PhaseBranchSpec, type ResNetSpec } from '../../src/inference/resnet34.js';
 import type { StateDict } from '../../src/inference/state-dict.js';
 
 /** One image: channels × height × width. */
@@ -14,12 +15,46 @@ interface Image {
 export function naiveForward(state: StateDict, spec: ResNetSpec, input: Float32Array, height: number, width: number): Float64Array {
   let x: Image = { channels: 1, height, width, data: Float64Array.from(input) };
   x = maxPool(relu(convBn(state, stem(spec), x)));
+  let features = x;
   for (const block of basicBlocks(spec)) {
     const main = convBn(state, block.second, relu(convBn(state, block.first, x)));
     const shortcut = block.downsample ? convBn(state, block.downsample, x) : x;
     x = relu({ ...main, data: main.data.map((value, i) => value + shortcut.data[i]!) });
+    if (spec.phase && block.name === phaseFrameHead(spec, spec.phase).after) features = x;
   }
-  return linear(state, x, spec.labels);
+  const trunk = linear(state, x, spec.labels);
+  if (!spec.phase) return trunk;
+  const members = phaseMembers(state, spec, spec.phase, input, features);
+  return trunk.map((logit, label) => (logit + members.reduce((sum, member) => sum + member[label]!, 0) / members.length) / 2);
+}
+
+/** Logits of each member of the phase branch, straight from the formula: probabilities, then means weighted by them. */
+function phaseMembers(state: StateDict, spec: ResNetSpec, { height, width, phases, members, hidden }: PhaseBranchSpec, input: Float32Array, features: Image): number[][] {
+  const { columns, framesPerColumn, channels, offset } = phaseFrameHead(spec, { height, width, phases, members, hidden });
+  const [frameW, frameB, hiddenW, hiddenB, outW, outB] = ['frames.weight', 'frames.bias', 'phase.hidden.weight', 'phase.hidden.bias', 'phase.out.weight', 'phase.out.bias'].map((name) => state.get(name)!.data) as [Float32Array, Float32Array, Float32Array, Float32Array, Float32Array, Float32Array];
+  if (features.width !== columns || features.channels !== channels) throw new Error('features of another block');
+  const column = (j: number) => Array.from({ length: channels }, (_, c) => Array.from({ length: features.height }, (__, row) => pixel(features, c, row, j, 0)).reduce((a, b) => a + b, 0) / features.height);
+  const outputs = Array.from({ length: columns }, (_, j) => {
+    const values = column(j);
+    return Array.from({ length: framesPerColumn * phases }, (__, o) => values.reduce((sum, value, c) => sum + value * frameW[o * channels + c]!, frameB[o]!));
+  }).flat();
+  const p = Array.from({ length: width }, (_, t) => {
+    const powers = outputs.slice((t + offset) * phases, (t + offset + 1) * phases).map(Math.exp);
+    const total = powers.reduce((a, b) => a + b, 0);
+    return powers.map((power) => power / total);
+  });
+  const mass = Array.from({ length: phases }, (_, k) => p.reduce((sum, row) => sum + row[k]!, 0));
+  const means = Array.from({ length: height * phases }, (_, i) => {
+    const [band, k] = [Math.floor(i / phases), i % phases];
+    return p.reduce((sum, row, t) => sum + row[k]! * input[band * width + t]!, 0) / mass[k]!;
+  });
+  const h = Array.from({ length: members * hidden }, (_, unit) => Math.max(0, means.reduce((sum, mean, i) => sum + mean * hiddenW[unit * means.length + i]!, hiddenB[unit]!)));
+  return Array.from({ length: members }, (_, m) =>
+    Array.from({ length: spec.labels }, (__, label) => {
+      const row = m * spec.labels + label;
+      return h.slice(m * hidden, (m + 1) * hidden).reduce((sum, unit, i) => sum + unit * outW[row * hidden + i]!, outB[row]!);
+    }),
+  );
 }
 
 function convBn(state: StateDict, { conv, bn, outChannels, kernel, stride, pad }: ConvBnSpec, x: Image): Image {

@@ -10,7 +10,7 @@ import { builtModule } from '../../src/common/paths.js';
 import type { Manifest } from '../../src/inference/manifest.js';
 import { encodeOnnx, OnnxType } from '../../src/inference/onnx-proto.js';
 import { packFloat32 } from '../../src/inference/safetensors.js';
-import { inputs, SMALL } from './small-model.js';
+import { inputs, SMALL, smallPhaseState, smallState } from './small-model.js';
 import { writeSmallPackage } from './test-package.js';
 
 /** Debian's chromium brings a Vulkan loader and SwiftShader, a Vulkan device in software: WebGPU without a GPU. */
@@ -42,7 +42,11 @@ describe.skipIf(!existsSync(driver))(`WebGPU on SwiftShader (skipped without Deb
     return JSON.parse(stdout.trim().split('\n').at(-1)!) as Record<'webgpu' | 'onnx', Outcome>;
   }
 
-  it('gives what the CPU gives, and names the driver that ran', async () => {
+  it.each([
+    ['a ResNet', smallState()],
+    ['a ResNet with a phase branch', smallPhaseState()],
+  ])('gives of %s what the CPU gives, and names the driver that ran', async (_, state) => {
+    await writeSmallPackage(folder, { state, overwrite: true });
     const { webgpu, onnx } = await run(folder, { VK_DRIVER_FILES: driver });
     expect(webgpu.message).toBeUndefined();
     expect(webgpu.info).toMatchObject({ engine: 'webgpu', device: 'webgpu (SwiftShader, software)' });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { heartFeatures } from '../../src/features/index.js';
 import type { LoadedRecording } from '../../src/training/audio-cache.js';
 import { frameAccuracy } from '../../src/training/frame-accuracy.js';
-import { HEART_STATES } from '../../src/training/heart-states.js';
+import { HEART_PHASES, HEART_STATES, STATE_OF_PHASE } from '../../src/training/heart-states.js';
 
 const { windowFrames, mel } = heartFeatures;
 const recording = (path: string, seconds: number): LoadedRecording => ({ file: path, path, dataset: 'd', label: '', sublabel: '', subject: '', site: '', set: 1, group: path, pcm: new Float32Array(seconds * mel.sampleRateHz).map((_, i) => Math.sin(i)), durationS: seconds });
@@ -27,6 +27,14 @@ describe('frame accuracy', () => {
     const diastole = frameAccuracy(recordings, states, heartFeatures, always(3))!;
     expect(diastole.value).toBeCloseTo(1 - systole.value, 10);
     expect(frameAccuracy(recordings, states, heartFeatures, always(0))!.value).toBe(0);
+  });
+
+  it('judges a head of phases by the states that they are part of', () => {
+    // Spread over three phases, systole has the most although each of them has less than diastole's one.
+    const phases = [0, 0.2, 0.2, 0.2, 0.05, 0.35, 0, 0];
+    const ofPhases = (_: Float32Array, n: number) => Float32Array.from({ length: n * windowFrames * HEART_PHASES.length }, (_v, i) => phases[i % phases.length]!);
+    expect(STATE_OF_PHASE[phases.indexOf(0.35)]).toBe(3);
+    expect(frameAccuracy(recordings, states, heartFeatures, ofPhases)).toEqual(frameAccuracy(recordings, states, heartFeatures, always(1)));
   });
 
   it('is null where no state is known', () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { heartFeatures, offlineWindows, windowSpanSamples, type FeatureParams } from '../../src/features/index.js';
 import { NO_AUGMENTATION } from '../../src/training/augment.js';
 import { ownFrames, segmentTargets, windowStates } from '../../src/training/frame-targets.js';
-import { HEART_STATES, parseHeartStates, type StateInterval } from '../../src/training/heart-states.js';
+import { HEART_PHASES, HEART_STATES, parseHeartStates, STATE_OF_PHASE, type StateInterval } from '../../src/training/heart-states.js';
 import { ARTIFACT, NORMAL } from '../../src/training/label-map.js';
 import { Random } from '../../src/training/random.js';
 import { createSampler, type Clip, type SamplerSettings } from '../../src/training/sampler.js';
@@ -76,7 +76,7 @@ function compare(sound: readonly number[], targets: readonly number[], seam = wi
 const settings = (overrides: Partial<SamplerSettings> = {}): SamplerSettings => ({
   seed: 4,
   batchSize: 6,
-  frameStates: true,
+  frameClasses: 'states',
   augmentation: NO_AUGMENTATION,
   datasetShares: {},
   siteExponent: 0.5,
@@ -130,6 +130,21 @@ describe('frame targets', () => {
     expect(told(segmentTargets({ startSamples: 0, ratio: 1, lengthSamples: spanSamples }, params)).every((row) => row === 4)).toBe(true);
   });
 
+  it('tell phases that are part of the states', () => {
+    const source = { states: clips[0]!.states, startSamples: 321, ratio: 1.07, lengthSamples: spanSamples };
+    const states = told(segmentTargets(source, params));
+    const phases = segmentTargets(source, params, 'phases');
+    const seen = new Set<number>();
+    states.forEach((state, t) => {
+      const row = [...phases.subarray(t * HEART_PHASES.length, (t + 1) * HEART_PHASES.length)];
+      const phase = row.indexOf(1);
+      if (phase >= 0) seen.add(phase);
+      expect(row.reduce((a, b) => a + b, 0)).toBe(state < 4 ? 1 : 0);
+      expect(phase < 0 ? 4 : STATE_OF_PHASE[phase]).toBe(state);
+    });
+    expect(seen.size).toBeGreaterThan(HEART_STATES.length);
+  });
+
   it('are mixed as the inputs are, and unknown where the sound is synthesised or has no states', () => {
     const mixed = createSampler(clips, params, settings({ augmentation: { ...NO_AUGMENTATION, mixupAlpha: 1 } })).batch(2);
     const { frameTargets, lambda } = mixed;
@@ -150,11 +165,11 @@ describe('frame targets', () => {
     const artifacts = createSampler(clips, params, settings({ syntheticArtifactShare: 1 })).batch(0);
     expect(artifacts.setsA.every((set) => set === ARTIFACT)).toBe(true);
     expect(artifacts.frameTargets!.every((x) => x === 0)).toBe(true);
-    expect(createSampler(clips, params, settings({ frameStates: false })).batch(0).frameTargets).toBeUndefined();
+    expect(createSampler(clips, params, settings({ frameClasses: null })).batch(0).frameTargets).toBeUndefined();
   });
 
   it('leave the draws as they are without states: the same sounds in the same order', () => {
-    const [a, b] = [true, false].map((frameStates) => createSampler(clips, params, settings({ frameStates })).batch(3));
+    const [a, b] = (['states', null] as const).map((frameClasses) => createSampler(clips, params, settings({ frameClasses })).batch(3));
     expect(a!.x).toEqual(b!.x);
   });
 

@@ -11,6 +11,7 @@ import { tensorFlowStatus } from '../../src/training/engine/tensorflow.js';
 import { runEvaluate, type EvaluationResult } from '../../src/training/evaluate.js';
 import type { PhaseResult } from '../../src/training/heart-run.js';
 import { LABELS } from '../../src/training/label-map.js';
+import { FRAME_KINDS } from '../../src/training/masked-frames.js';
 import { HEART_RECIPE } from '../../src/training/recipe.js';
 import type { ReportData } from '../../src/training/report/report-data.js';
 import { writeReport } from '../../src/training/report/write-report.js';
@@ -88,7 +89,7 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
     }
   });
 
-  it('trains a frame head where heart states are known, judges it on held-out recordings, and ships none of it', async () => {
+  it('trains a frame head where heart states are known, judges it on held-out recordings, and ships what the phase branch listens by', async () => {
     const { framesAccuracy } = result.results;
     expect(framesAccuracy!.frames).toBeGreaterThan(300);
     expect(framesAccuracy!.value).toBeGreaterThan(0);
@@ -99,7 +100,9 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
     expect(lines.some((line) => /^pretrain: framesAccuracy 0\.\d{4} over/.test(line))).toBe(true);
     const weights = async (phase: string) => [...(await readSafetensors(join(folder, 'whole', phase, 'weights.safetensors'))).tensors.keys()];
     expect(await weights('pretrain')).toContain('frames.weight');
-    expect(await weights('final')).not.toContain('frames.weight');
+    expect(await weights('final')).toEqual(expect.arrayContaining(['frames.weight', 'phase.hidden.weight', 'phase.out.bias']));
+    expect(result.results.phase).toMatchObject({ phases: 8, height: heartFeatures.mel.nMels, width: heartFeatures.windowFrames });
+    expect(readFileSync(join(result.model.folder, 'README.md'), 'utf8')).toContain('Phase branch: the frame head tells 8 phases');
     expect(readFileSync(join(result.model.folder, 'README.md'), 'utf8')).toMatch(/right in \.\d+ of \d+ known frames/);
   });
 
@@ -218,14 +221,24 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
     const unlabelled = join(folder, 'unlabelled');
     writeDataset(unlabelled, [...heartLike(), ...unlabelledLike()]);
     const told: string[] = [];
-    const taught = { ...options('taught'), data: unlabelled, pretrainWindows: 8, finetuneWindows: 8, finetuneRuns: 1, pseudoLabels: true, start: join(folder, 'whole', 'pretrain', 'weights.safetensors'), fastMath: true };
+    const taught = { ...options('taught'), data: unlabelled, listenWindows: 12, pretrainWindows: 8, finetuneWindows: 8, finetuneRuns: 1, pseudoLabels: true, start: join(folder, 'whole', 'pretrain', 'weights.safetensors'), fastMath: true };
     // Untrained as it is, the network is sure of nothing: any label will do.
     const { results, model } = await runTrain({ ...taught, recipe: { ...taught.recipe!, pseudoConfidence: 0 } }, { onLine: (line) => told.push(line) });
     expect(told.some((line) => /^start: weights\.safetensors \(\d+ % of the network's values; a fresh head\)$/.test(line))).toBe(true);
     expect(readFileSync(join(model.folder, 'README.md'), 'utf8')).toContain('Start from weights.safetensors (');
+    // It listened without labels first, and went on from what that left of the trunk.
+    const listened = (await readSafetensors(join(folder, 'taught', 'listen', 'weights.safetensors'))).tensors;
+    expect(listened.get('frames.bias')!.shape[0]! % FRAME_KINDS).toBe(0);
+    expect(results.curves['listen']!.at(-1)).toMatchObject({ step: 3 });
+    expect(results.curves['listen']!.at(-1)!.loss).toBeGreaterThan(1);
+    expect(readFileSync(join(model.folder, 'README.md'), 'utf8')).toContain('| self-supervised | 12 |');
+    expect(JSON.stringify(JSON.parse(readFileSync(join(folder, 'taught', 'report.json'), 'utf8')))).toContain('telling hidden frames');
     await expect(runTrain({ ...taught, start: join(folder, 'none.safetensors') })).rejects.toMatchObject({ code: 'TRAINING_WEIGHTS_MISSING' });
     expect(told).toContain('heart states: no states.jsonl in the folder, so the frame head is left out');
     expect(results.framesAccuracy).toBeNull();
+    // Nobody to teach the phases: the ResNet alone.
+    expect(results.phase).toBeNull();
+    expect([...(await readSafetensors(join(folder, 'taught', 'final', 'weights.safetensors'))).tensors.keys()].filter((name) => /^(frames|phase)\./.test(name))).toEqual([]);
     expect(results.soup!.averaged).toEqual(results.soup!.single);
     const run = join(folder, 'taught');
     const division = JSON.parse(readFileSync(join(run, 'division.json'), 'utf8')) as { folds: string[][]; unlabelled: string[] };

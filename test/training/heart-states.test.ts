@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/common/paths.js';
-import { HEART_STATES, parseHeartStates, readHeartStates, stateAt } from '../../src/training/heart-states.js';
+import { HEART_PHASES, HEART_STATES, parseHeartStates, phaseAt, readHeartStates, STATE_OF_PHASE, stateAt } from '../../src/training/heart-states.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'stetho-states-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -25,6 +25,23 @@ describe('heart states', () => {
     expect([0, 0.1999, 0.2, 0.69, 0.7, 1, 1.55, 1.65, 2, 9].map(at)).toEqual(['systole', 'systole', 'S2', 'diastole', '?', '?', '?', 'S1', '?', '?']);
     expect(stateAt([], 1)).toBe(-1);
     expect(stateAt(states, -1)).toBe(-1);
+  });
+
+  it('cuts systole and diastole into thirds', () => {
+    const states = parse([[0, 'S1'], [0.1, 'systole'], [0.4, 'S2'], [0.5, 'diastole'], [1.1, '(N']]);
+    const at = (time: number) => HEART_PHASES[phaseAt(states, time)] ?? '?';
+    expect([0, 0.09, 0.1, 0.19, 0.21, 0.29, 0.31, 0.39, 0.41].map(at)).toEqual(['S1', 'S1', 'early systole', 'early systole', 'mid systole', 'mid systole', 'late systole', 'late systole', 'S2']);
+    expect([0.5, 0.69, 0.71, 0.89, 0.91, 1.09, 1.1, -1].map(at)).toEqual(['early diastole', 'early diastole', 'mid diastole', 'mid diastole', 'late diastole', 'late diastole', '?', '?']);
+  });
+
+  it('has phases that are part of the states', () => {
+    const states = parse([[0, 'diastole'], [0.37, 'S1'], [0.51, 'systole'], [0.93, 'S2'], [1, 'diastole'], [1.7, 'S1'], [1.8, '(N']]);
+    for (let time = -0.1; time < 2; time += 0.007) {
+      const phase = phaseAt(states, time);
+      expect(phase < 0 ? -1 : STATE_OF_PHASE[phase]).toBe(stateAt(states, time));
+    }
+    expect(HEART_PHASES).toHaveLength(STATE_OF_PHASE.length);
+    HEART_PHASES.forEach((name, phase) => expect(name).toContain(HEART_STATES[STATE_OF_PHASE[phase]!]));
   });
 
   it('lets the last state last as long as the shortest of its kind, at most half a second, and not at all when it is the only one', () => {

@@ -12,7 +12,9 @@ import { inferenceError } from '../inference-error.js';
 import type { Manifest } from '../manifest.js';
 import type { ModelPackage } from '../model-package.js';
 import { readOnnxWeights } from '../onnx-weights.js';
-import { basicBlocks, convolutions, featureChannels, specOf, stem, type ConvBnSpec, type ResNetSpec } from '../resnet34.js';
+import { basicBlocks, convolutions, featureChannels, stem, type ConvBnSpec, type PhaseBranchSpec, type ResNetSpec } from '../resnet34.js';
+import { phaseFrameHead, phaseParameters } from '../phase-branch.js';
+import { specOf } from '../spec-of.js';
 import { requireTensor, type StateDict } from '../state-dict.js';
 import type { Engine, EngineInfo } from '../types.js';
 
@@ -30,6 +32,8 @@ interface Loaded {
   spec: ResNetSpec;
   filters: Map<string, { filter: tfc.Tensor4D; bias: tfc.Tensor1D }>;
   fc: { weight: tfc.Tensor2D; bias: tfc.Tensor1D };
+  /** Of the phase branch, by name: matrices [in, out] and biases; empty without one. */
+  phase: Map<string, tfc.Tensor>;
   info: EngineInfo;
 }
 
@@ -48,11 +52,12 @@ export class TensorFlowEngine implements Engine {
     await this.close();
     const tf = await importTensorFlow(this.loader);
     const state = readOnnxWeights(await readFile(model.onnxFile));
-    const spec = specOf(state);
+    const { mel, windowFrames } = model.manifest.features;
+    const spec = specOf(state, { height: mel.nMels, width: windowFrames });
     if (spec.labels !== model.manifest.labels.length) {
       throw inferenceError('INFERENCE_MODEL_MISMATCH', `${model.onnxFile} has ${spec.labels} outputs, the manifest ${model.manifest.labels.length} labels`, 'Manifest and weights belong to different models: export the package again.');
     }
-    this.loaded = { tf, manifest: model.manifest, spec, filters: loadFilters(tf, state, spec), fc: loadLinear(tf, state, spec), info: describe(tf) };
+    this.loaded = { tf, manifest: model.manifest, spec, filters: loadFilters(tf, state, spec), fc: loadLinear(tf, state, spec), phase: loadPhase(tf, state, spec), info: describe(tf) };
   }
 
   /** @throws StageError INFERENCE_ENGINE_NOT_LOADED, INFERENCE_BATCH_INVALID or INFERENCE_RUN_FAILED. */
@@ -79,7 +84,7 @@ export class TensorFlowEngine implements Engine {
     this.loaded = undefined;
     if (loaded === undefined) return;
     loaded.tf.dispose([...loaded.filters.values()].flatMap(({ filter, bias }) => [filter, bias]));
-    loaded.tf.dispose([loaded.fc.weight, loaded.fc.bias]);
+    loaded.tf.dispose([loaded.fc.weight, loaded.fc.bias, ...loaded.phase.values()]);
   }
 
   private require(): Loaded {
@@ -88,7 +93,8 @@ export class TensorFlowEngine implements Engine {
   }
 }
 
-function forward({ tf, spec, filters, fc }: Loaded, input: tfc.Tensor4D): tfc.Tensor2D {
+function forward(loaded: Loaded, input: tfc.Tensor4D): tfc.Tensor2D {
+  const { tf, spec, filters, fc } = loaded;
   const conv = (x: tfc.Tensor4D, layer: ConvBnSpec, activation: 'relu' | 'linear') => {
     const { filter, bias } = filters.get(layer.conv)!;
     return tf.fused.conv2d({ x: padded(tf, x, layer.pad), filter, bias, strides: layer.stride, pad: 'valid', activation });
@@ -96,14 +102,31 @@ function forward({ tf, spec, filters, fc }: Loaded, input: tfc.Tensor4D): tfc.Te
   let x = conv(input, stem(spec), 'relu');
   // After a relu nothing is negative, so padding with zero is as good as with −∞.
   x = tf.maxPool(padded(tf, x, 1), 3, 2, 'valid');
+  const heard = spec.phase && phaseFrameHead(spec, spec.phase).after;
+  let features = x;
   for (const block of basicBlocks(spec)) {
     const before = x;
     x = tf.tidy(() => {
       const main = conv(conv(before, block.first, 'relu'), block.second, 'linear');
       return tf.relu(tf.add(main, block.downsample ? conv(before, block.downsample, 'linear') : before)) as tfc.Tensor4D;
     });
+    if (block.name === heard) features = x;
   }
-  return tf.add(tf.matMul(tf.mean(x, [1, 2]) as tfc.Tensor2D, fc.weight), fc.bias);
+  const logits: tfc.Tensor2D = tf.add(tf.matMul(tf.mean(x, [1, 2]) as tfc.Tensor2D, fc.weight), fc.bias);
+  return spec.phase ? tf.add(logits, phaseLogits(loaded, spec.phase, input, features)) : logits;
+}
+
+/** What the phase branch adds to the logits: see phase-branch.ts. */
+function phaseLogits({ tf, spec, phase }: Loaded, branch: PhaseBranchSpec, input: tfc.Tensor4D, features: tfc.Tensor4D): tfc.Tensor2D {
+  const { height, width, phases } = branch;
+  const { channels, columns, framesPerColumn, offset } = phaseFrameHead(spec, branch);
+  const linear = (x: tfc.Tensor2D, name: string): tfc.Tensor2D => tf.add(tf.matMul(x, phase.get(`${name}.weight`) as tfc.Tensor2D), phase.get(`${name}.bias`)!);
+  const frames = linear(tf.reshape(tf.mean(features, [1]), [-1, channels]), 'frames');
+  const known = tf.slice(tf.reshape(frames, [-1, columns * framesPerColumn, phases]), [0, offset, 0], [-1, width, phases]);
+  // TensorFlow's softmax is over the last axis: [N, phases, width].
+  const shares = tf.softmax(tf.transpose(tf.logSoftmax(known), [0, 2, 1]));
+  const means = tf.matMul(tf.reshape(input, [-1, height, width]), shares, false, true);
+  return linear(tf.relu(linear(tf.reshape(means, [-1, height * phases]), 'phase.hidden')), 'phase.out');
 }
 
 /** Symmetric padding, as torchvision's; TensorFlow's `same` pads one side more where the stride is 2. */
@@ -123,6 +146,14 @@ function loadLinear(tf: TensorFlow, state: StateDict, spec: ResNetSpec): Loaded[
   const shape: [number, number] = [spec.labels, featureChannels(spec)];
   const { data } = requireTensor(state, 'fc.weight', shape);
   return { weight: tf.tidy(() => tf.transpose(tf.tensor2d(data, shape))), bias: tf.tensor1d(requireTensor(state, 'fc.bias', [spec.labels]).data) };
+}
+
+function loadPhase(tf: TensorFlow, state: StateDict, spec: ResNetSpec): Loaded['phase'] {
+  if (!spec.phase) return new Map();
+  return new Map(phaseParameters(spec, spec.phase).map(({ name, shape }) => {
+    const { data } = requireTensor(state, name, shape);
+    return [name, shape.length === 2 ? tf.tidy(() => tf.transpose(tf.tensor2d(data, shape as [number, number]))) : tf.tensor1d(data)];
+  }));
 }
 
 async function importTensorFlow(loader: string | undefined): Promise<TensorFlow> {

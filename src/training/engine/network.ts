@@ -4,7 +4,7 @@
  * Big tensors are freed as soon as nothing needs them, so memory is that of the activations; the caller sweeps the rest.
  */
 import { basicBlocks, type BasicBlockSpec, type ConvBnSpec, type ResNetSpec, stem } from '../../inference/resnet34.js';
-import { FRAME_BIAS, FRAME_WEIGHT } from './frame-head.js';
+import { FRAME_BIAS, FRAME_WEIGHT } from '../../inference/frame-head.js';
 import type { Handle, Kernels } from './kernels.js';
 import type { Layout } from './weights.js';
 
@@ -94,20 +94,25 @@ export class Network {
     };
   }
 
-  /** Inference pass in float32 with the running statistics. @returns n × labels logits. */
-  predict(x: Float32Array, dims: Dims, source: ParameterSource): Float32Array {
+  /** Inference pass in float32 with the running statistics. @returns the trunk's n × labels logits; frames as a training pass. */
+  predict(x: Float32Array, dims: Dims, source: ParameterSource, { frames = false } = {}): Pick<TrainingPass, 'logits' | 'frameLogits'> {
     const { kernels } = this;
-    const features = kernels.mean(this.lastFeatures(x, dims, source), [1, 2]);
-    const logits = kernels.add(kernels.matMul(features, source.read('fc.weight')), source.read('fc.bias'));
-    return kernels.values(logits);
+    let frameLogits: Float32Array | undefined;
+    const last = this.lastFeatures(x, dims, source, undefined, (features, name) => {
+      if (frames && name === this.layout.frameHead?.after) frameLogits = this.frameLogits(features, source);
+    });
+    const logits = kernels.values(kernels.add(kernels.matMul(kernels.mean(last, [1, 2]), source.read('fc.weight')), source.read('fc.bias')));
+    return frameLogits ? { logits, frameLogits } : { logits };
   }
 
   /** Inference pass of the frame head alone, no further than it needs. @returns n × columns × K × states logits. */
   predictFrames(x: Float32Array, dims: Dims, source: ParameterSource): Float32Array {
+    return this.frameLogits(this.lastFeatures(x, dims, source, this.layout.frameHead?.after), source);
+  }
+
+  private frameLogits(features: Handle, source: ParameterSource): Float32Array {
     const { kernels } = this;
-    const { after = '', channels = 0 } = this.layout.frameHead ?? {};
-    const features = this.lastFeatures(x, dims, source, after);
-    const columns = kernels.reshape(kernels.mean(features, [1]), [-1, channels]);
+    const columns = kernels.reshape(kernels.mean(features, [1]), [-1, this.layout.frameHead?.channels ?? 0]);
     return kernels.values(kernels.add(kernels.matMul(columns, source.read(FRAME_WEIGHT)), source.read(FRAME_BIAS)));
   }
 
@@ -123,8 +128,8 @@ export class Network {
     return { values: kernels.values(kernels.matMul(places, source.read('fc.weight'))), n, height, width, labels: this.spec.labels };
   }
 
-  /** n × height × width × channels behind the last block, or the one named. */
-  private lastFeatures(x: Float32Array, [n, height, width]: Dims, source: ParameterSource, last = this.blocks.at(-1)?.name): Handle {
+  /** n × height × width × channels behind the last block, or the one named; `visit` sees what every block gives. */
+  private lastFeatures(x: Float32Array, [n, height, width]: Dims, source: ParameterSource, last = this.blocks.at(-1)?.name, visit?: (features: Handle, block: string) => void): Handle {
     const { kernels } = this;
     const input = kernels.tensor(x, [n, height, width, 1]);
     const stemmed = this.unit(input, stem(this.spec), source);
@@ -134,6 +139,7 @@ export class Network {
     kernels.free(input, stemmed, padded, pooled);
     for (const block of this.blocks) {
       y = this.predictBlock(y, block, source);
+      visit?.(y, block.name);
       if (block.name === last) break;
     }
     return y;

@@ -9,10 +9,12 @@ import type { StateDict } from '../../inference/state-dict.js';
 import { adamW, type AdamState, follow, type Group, groupsOf } from './adamw.js';
 import { readCheckpoint, type Stored, writeCheckpoint } from './checkpoint.js';
 import { fastMathSupported } from './fast-math.js';
-import { frameHead, frameLoss, frameProbabilities } from './frame-head.js';
+import { frameHead } from '../../inference/frame-head.js';
+import { frameLoss, frameProbabilities } from './frame-loss.js';
 import { type Handle, Kernels } from './kernels.js';
 import { setLoss } from './loss.js';
 import { requireMemory, trainingBytes } from './memory.js';
+import { joinedLogits, meansByPhase, phasePass } from './phase-pass.js';
 import { Network, type ParameterSource } from './network.js';
 import type { TensorFlow } from './tensorflow.js';
 import { Variables } from './variables.js';
@@ -123,18 +125,21 @@ export class Trainer {
     this.check(batch);
     return this.guarded(() => {
       const { height, width, labelSmoothing = 0, clipNorm } = this.options;
+      const { phase } = this.options.spec;
       const pass = this.network.train(batch.x, [batch.n, height, width], this.source(this.present), {
         freezeConvolutions: this.frozen,
         bfloat16: this.precision === 'bfloat16',
-        frames: batch.frameTargets !== undefined,
+        frames: phase !== undefined || batch.frameTargets !== undefined,
         ...this.dropoutMask(batch.n),
       });
       const { loss, gradient } = setLoss(pass.logits, batch.n, { ...batch, smoothing: labelSmoothing });
       const frames = this.frameLoss(pass.frameLogits, batch);
+      const branch = this.branchStep(pass.frameLogits, batch);
       const gradients = pass.backward(gradient, frames?.gradient);
+      for (const [name, of] of branch?.gradients ?? []) gradients.set(name, of);
       if (clipNorm !== undefined) clip(this.kernels, gradients, clipNorm);
       this.update(gradients, rates);
-      return { loss, ...(frames && { frameLoss: frames.loss }) };
+      return { loss: branch ? (loss + branch.loss) / 2 : loss, ...(frames && { frameLoss: frames.loss }) };
     });
   }
 
@@ -142,7 +147,12 @@ export class Trainer {
   predict(x: Float32Array, n: number, { ema = true }: { ema?: boolean } = {}): Float32Array {
     const { height, width, spec } = this.options;
     const source = this.source(ema ? this.average : this.present);
-    return this.inBatches(x, n, spec.labels, (part, count) => this.network.predict(part, [count, height, width], source));
+    return this.inBatches(x, n, spec.labels, (part, count) => {
+      const { logits, frameLogits } = this.network.predict(part, [count, height, width], source, { frames: spec.phase !== undefined });
+      if (!spec.phase || !frameLogits) return logits;
+      const means = meansByPhase(spec, spec.phase, part, frameLogits, count);
+      return joinedLogits(logits, phasePass(this.kernels, spec, spec.phase, (name) => source.read(name), means, count).logits, spec.labels);
+    });
   }
 
   /**
@@ -158,12 +168,12 @@ export class Trainer {
   }
 
   /** The averaged weights (default) or the present ones, in torchvision's names and layouts; the frame head's on demand. */
-  stateDict({ ema = true, frameHead = false }: { ema?: boolean; frameHead?: boolean } = {}): StateDict {
+  stateDict({ ema = true, frameHead }: { ema?: boolean; frameHead?: boolean } = {}): StateDict {
     const { values, statistics } = ema ? this.average : this.present;
     const weights = new Weights(this.layout);
     values.copyTo(weights.values);
     weights.statistics.set(statistics);
-    return weights.toStateDict({ frameHead });
+    return weights.toStateDict(frameHead === undefined ? {} : { frameHead });
   }
 
   /** Takes the parameters that fit and restarts optimiser and average; says which did not fit. See `Weights.load`. */
@@ -255,6 +265,22 @@ export class Trainer {
     return { loss: found.loss, gradient: found.gradient.map((value) => factor * value) };
   }
 
+  /** The branch's loss, the mean of its members', and the gradients of its parameters. */
+  private branchStep(frameLogits: Float32Array | undefined, batch: TrainingBatch): { loss: number; gradients: Map<string, Handle> } | undefined {
+    const { spec, labelSmoothing: smoothing = 0, seed } = this.options;
+    if (!spec.phase || !frameLogits) return undefined;
+    const { members } = spec.phase;
+    const means = meansByPhase(spec, spec.phase, batch.x, frameLogits, batch.n);
+    const random = mulberry32(seed * 104_729 + this.adam.step + 1);
+    const source = this.source(this.present);
+    const pass = phasePass(this.kernels, spec, spec.phase, (name) => source.read(name), means, batch.n, random);
+    // Each member is a row of its own with its window's labels.
+    const again = (rows: Float32Array) => repeated(rows, batch.n, members);
+    const inputs = { setsA: again(batch.setsA), setsB: again(batch.setsB), lambda: again(batch.lambda), ...(batch.weight && { weight: again(batch.weight) }), smoothing };
+    const { loss, gradient } = setLoss(pass.logits, batch.n * members, inputs);
+    return { loss, gradients: pass.backward(gradient) };
+  }
+
   private update(gradients: ReadonlyMap<string, Handle>, rates: { learningRate: number; beta1: number }): void {
     const { adamBeta2: beta2 = 0.99, weightDecay = 0.01, emaDecay = 0.99 } = this.options;
     adamW(this.kernels, this.present.values, gradients, this.adam, this.groups, rates, { beta2, epsilon: 1e-5, weightDecay });
@@ -335,6 +361,12 @@ export class Trainer {
 /** Throws TRAINING_OUT_OF_MEMORY when the network itself does not fit. */
 export function createTrainer(options: TrainerOptions): Trainer {
   return new Trainer({ ...options });
+}
+
+/** Each of n rows `times` times. */
+function repeated(rows: Float32Array, n: number, times: number): Float32Array {
+  const size = rows.length / n;
+  return Float32Array.from({ length: rows.length * times }, (_, i) => rows[Math.floor(i / (size * times)) * size + (i % size)]!);
 }
 
 /** Scales the gradients down to a joint norm of at most `limit`. */

@@ -6,9 +6,10 @@
  * torchvision's names and layouts.
  */
 import { standardNormal } from '../../common/random.js';
+import { phaseFrameHead, phaseParameters } from '../../inference/phase-branch.js';
 import { parameters, type ParameterSpec, type ResNetSpec } from '../../inference/resnet34.js';
 import { elementCount, type StateDict, type Tensor } from '../../inference/state-dict.js';
-import { FRAME_BIAS, FRAME_WEIGHT, type FrameHead, frameParameters } from './frame-head.js';
+import { FRAME_BIAS, FRAME_WEIGHT, type FrameHead, frameParameters } from '../../inference/frame-head.js';
 
 export interface Slot {
   spec: ParameterSpec;
@@ -39,14 +40,18 @@ export class Layout {
   readonly trainableCount: number;
   readonly statisticsCount: number;
 
-  /** @param frameHead its parameters lie behind the network's own. */
+  readonly frameHead: FrameHead | undefined;
+
+  /** @param frameHead of a network without a phase branch, which has its own; its parameters lie behind the network's. */
   constructor(
     readonly network: ResNetSpec,
-    readonly frameHead?: FrameHead,
+    frameHead?: FrameHead,
   ) {
+    const { phase } = network;
+    this.frameHead = phase ? phaseFrameHead(network, phase) : frameHead;
     let trainable = 0;
     let statistics = 0;
-    for (const spec of [...parameters(network), ...(frameHead ? frameParameters(frameHead) : [])]) {
+    for (const spec of [...parameters(network), ...(phase ? phaseParameters(network, phase) : frameHead ? frameParameters(frameHead) : [])]) {
       const length = elementCount(spec.shape);
       const start = spec.trainable ? trainable : statistics;
       this.slots.set(spec.name, { spec, shape: innerShape(spec), start, length });
@@ -80,8 +85,8 @@ export class Weights {
     return (spec.trainable ? this.values : this.statistics).subarray(start, start + length);
   }
 
-  /** Torchvision's parameters, and those of the frame head only where asked for. */
-  toStateDict({ frameHead = false } = {}): StateDict {
+  /** Torchvision's parameters, those of a phase branch, and those of a frame head without one only where asked for. */
+  toStateDict({ frameHead = this.layout.network.phase !== undefined } = {}): StateDict {
     const wanted = [...this.layout.slots.values()].filter(({ spec }) => frameHead || !ofFrameHead(spec.name));
     return new Map(wanted.map(({ spec }) => [spec.name, { shape: [...spec.shape], data: toOuter(spec, this.of(spec.name)) }]));
   }

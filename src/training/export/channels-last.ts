@@ -1,4 +1,5 @@
 /** Weights in the order of TensorFlow: filters HWIO, fully connected layers [in, out]. */
+import { phaseParameters } from '../../inference/phase-branch.js';
 import { convolutions, featureChannels, type ResNetSpec } from '../../inference/resnet34.js';
 import { requireTensor, type StateDict, type Tensor } from '../../inference/state-dict.js';
 
@@ -6,6 +7,8 @@ export interface ChannelsLastWeights {
   /** By name of the convolution. */
   convolutions: Map<string, { kernel: Tensor; bias: Tensor }>;
   fc: { kernel: Tensor; bias: Tensor };
+  /** Of the phase branch: `frames`, `phase.hidden`, `phase.out`; empty without one. */
+  phase: Map<string, { kernel: Tensor; bias: Tensor }>;
 }
 
 /** @throws StageError INFERENCE_WEIGHTS_INVALID where a tensor is missing, misshapen or not finite. */
@@ -24,7 +27,14 @@ export function channelsLast(folded: StateDict, spec: ResNetSpec): ChannelsLastW
       kernel: transposed(requireTensor(folded, 'fc.weight', [spec.labels, featureChannels(spec)])),
       bias: requireTensor(folded, 'fc.bias', [spec.labels]),
     },
+    phase: phaseWeights(folded, spec),
   };
+}
+
+function phaseWeights(folded: StateDict, spec: ResNetSpec): ChannelsLastWeights['phase'] {
+  const found = new Map(spec.phase ? phaseParameters(spec, spec.phase).map(({ name, shape }) => [name, requireTensor(folded, name, shape)]) : []);
+  const layers = [...found.keys()].filter((name) => name.endsWith('.weight')).map((name) => name.slice(0, -'.weight'.length));
+  return new Map(layers.map((layer) => [layer, { kernel: transposed(found.get(`${layer}.weight`)!), bias: found.get(`${layer}.bias`)! }]));
 }
 
 function hwio({ shape, data }: Tensor): Tensor {

@@ -4,7 +4,8 @@
  * configurations in Keras' spelling. Input [null, height, width, 1], output logits.
  */
 import { VERSION } from '../../common/version.js';
-import { basicBlocks, stem, type BasicBlockSpec, type ConvBnSpec } from '../../inference/resnet34.js';
+import { phaseFrameHead } from '../../inference/phase-branch.js';
+import { basicBlocks, stem, type BasicBlockSpec, type ConvBnSpec, type PhaseBranchSpec } from '../../inference/resnet34.js';
 import { packFloat32 } from '../../inference/safetensors.js';
 import type { Tensor } from '../../inference/state-dict.js';
 import { channelsLast, type ChannelsLastWeights } from './channels-last.js';
@@ -52,11 +53,47 @@ class Topology {
     let x = this.relu('stem_relu', this.conv(stem(spec), 'input'));
     // After a relu nothing is negative, so padding with zero is as good as with −∞.
     x = this.layer('MaxPooling2D', 'maxpool', [this.pad('maxpool_pad', 1, x)], { pool_size: [3, 3], strides: [2, 2], padding: 'valid', data_format: 'channels_last' });
-    for (const block of basicBlocks(spec)) x = this.block(block, x);
+    const heard = spec.phase && phaseFrameHead(spec, spec.phase).after;
+    let features = '';
+    for (const block of basicBlocks(spec)) {
+      x = this.block(block, x);
+      if (block.name === heard) features = x;
+    }
     x = this.layer('GlobalAveragePooling2D', 'avgpool', [x], { data_format: 'channels_last' });
-    const { kernel, bias } = this.tensors.fc;
-    this.layer('Dense', 'logits', [x], { units: bias.shape[0], activation: 'linear', use_bias: true });
-    this.weights.push({ name: 'logits/kernel', tensor: kernel }, { name: 'logits/bias', tensor: bias });
+    const trunk = this.dense(spec.phase ? 'fc' : 'logits', this.tensors.fc, x);
+    if (spec.phase) this.layer('Add', 'logits', [trunk, this.phaseBranch(spec, spec.phase, features)], {});
+  }
+
+  /** Logits of the phase branch (src/inference/phase-branch.ts). Keras' softmax and dot are over the last axis: time. */
+  private phaseBranch(spec: ExportSource['spec'], { height, width, phases }: PhaseBranchSpec, features: string): string {
+    const { channels, columns, framesPerColumn, offset } = phaseFrameHead(spec, { height, width, phases, members: 1, hidden: 1 });
+    const rows = columns * framesPerColumn;
+    const bands = this.rowsOf(spec);
+    const mean = this.layer('AveragePooling2D', 'phase_bands', [features], { pool_size: [bands, 1], strides: [bands, 1], padding: 'valid', data_format: 'channels_last' });
+    const frames = this.dense('frames', this.tensors.phase.get('frames')!, this.reshape('phase_columns', [columns, channels], mean));
+    const known = this.layer('Cropping2D', 'phase_known', [this.reshape('phase_all', [rows, 1, phases], frames)], { cropping: [[offset, rows - offset - width], [0, 0]], data_format: 'channels_last' });
+    const sureness = this.layer('Activation', 'phase_sureness', [this.reshape('phase_frames', [width, phases], known)], { activation: 'log_softmax' });
+    const shares = this.layer('Softmax', 'phase_shares', [this.layer('Permute', 'phase_time_last', [sureness], { dims: [2, 1] })], { axis: -1 });
+    const means = this.layer('Dot', 'phase_mean', [this.reshape('phase_input', [height, width], 'input'), shares], { axes: [2, 2], normalize: false });
+    const hidden = this.dense('phase.hidden', this.tensors.phase.get('phase.hidden')!, this.layer('Flatten', 'phase_means', [means], {}));
+    return this.dense('phase.out', this.tensors.phase.get('phase.out')!, this.relu('phase_relu', hidden));
+  }
+
+  /** Height of the picture that the frame head reads: halved by the stem, its pool, and every stage but the first and last. */
+  private rowsOf({ widths }: ExportSource['spec']): number {
+    let rows = this.size.height;
+    for (let i = 0; i < 2 + Math.max(0, widths.length - 2); i++) rows = Math.ceil(rows / 2);
+    return rows;
+  }
+
+  private reshape(name: string, shape: number[], x: string): string {
+    return this.layer('Reshape', name, [x], { target_shape: shape });
+  }
+
+  private dense(layer: string, { kernel, bias }: { kernel: Tensor; bias: Tensor }, x: string): string {
+    const name = layerName(layer);
+    this.weights.push({ name: `${name}/kernel`, tensor: kernel }, { name: `${name}/bias`, tensor: bias });
+    return this.layer('Dense', name, [x], { units: bias.shape[0], activation: 'linear', use_bias: true });
   }
 
   private block(block: BasicBlockSpec, x: string): string {

@@ -6,8 +6,8 @@
  * - static: activations are uint8 as well, between QuantizeLinear and DequantizeLinear at scales fixed from calibration
  *   windows, which ONNX Runtime turns into integer convolutions. Biases are int32 at scale input × weight.
  *
- * The first convolution (it reads the spectrogram itself) and the classifier stay float32: together less than 0.1 % of
- * the weights. Arithmetic: Jacob et al., "Quantization and Training of Neural Networks" (2017), section 2.
+ * The first convolution (it reads the spectrogram itself), the classifier and a phase branch stay float32: together less
+ * than 2 % of the weights. Arithmetic: Jacob et al., "Quantization and Training of Neural Networks" (2017), section 2.
  */
 import { OnnxType } from '../../inference/onnx-proto.js';
 import { ResNetGraph, writeGraph } from '../../inference/onnx-writer.js';
@@ -20,13 +20,13 @@ import { inputSize, type Written } from './types.js';
 export type ActivationRanges = ReadonlyMap<string, { low: number; high: number }>;
 
 /** Layers that stay float32. */
-const FLOAT_LAYERS = ['conv1', 'fc'];
+const FLOAT_LAYERS = ['conv1', 'fc', 'frames', 'phase.hidden', 'phase.out'];
 
 /** Weight-only without `ranges`, static with them. Throws INFERENCE_WEIGHTS_INVALID. */
 export function onnxInt8Export(source: ExportSource, ranges: ActivationRanges | null): Written {
   const data = writeGraph(new Int8Graph(source.folded, ranges), source.spec, inputSize(source));
   const form = ranges === null ? 'weight-only: int8 weights per channel, float32 arithmetic' : 'static: int8 weights per channel, uint8 activations at calibrated scales, integer convolutions';
-  return { files: [{ path: '', data }], description: `ONNX opset 17, ${form}; first convolution and classifier float32` };
+  return { files: [{ path: '', data }], description: `ONNX opset 17, ${form}; first convolution, classifier and phase branch float32` };
 }
 
 /** A float32 ONNX file that gives out every tensor that a layer hands to the next, and their names. */

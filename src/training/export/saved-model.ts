@@ -2,7 +2,8 @@
  * TensorFlow SavedModel that is a frozen graph: weights are constants in saved_model.pb, no variables. Input
  * [−1, height, width, 1] float32 `input`, output [−1, labels] float32 `logits`.
  */
-import { basicBlocks, stem, type BasicBlockSpec, type ConvBnSpec, type ResNetSpec } from '../../inference/resnet34.js';
+import { phaseFrameHead } from '../../inference/phase-branch.js';
+import { basicBlocks, stem, type BasicBlockSpec, type ConvBnSpec, type PhaseBranchSpec, type ResNetSpec } from '../../inference/resnet34.js';
 import { packFloat32 } from '../../inference/safetensors.js';
 import type { Tensor } from '../../inference/state-dict.js';
 import { channelsLast, type ChannelsLastWeights } from './channels-last.js';
@@ -13,6 +14,7 @@ import { inputSize, type Written } from './types.js';
 /** GraphDef version of TensorFlow 2.4 and later: explicit paddings are understood. */
 const GRAPH_PRODUCER = 561;
 const FLOAT: GraphAttribute = { type: TensorFlowType.float };
+const INT: GraphAttribute = { type: TensorFlowType.int32 };
 
 /** The one file of a folder. Throws INFERENCE_WEIGHTS_INVALID. */
 export function savedModelExport(source: ExportSource): Written {
@@ -39,11 +41,42 @@ class FrozenGraph {
     this.node('Placeholder', 'input', [], { dtype: FLOAT, shape: { shape: inputShape } });
     let x = this.relu('stem_relu', this.conv(stem(spec), 'input'));
     x = this.maxPool(x);
-    for (const block of basicBlocks(spec)) x = this.block(block, x);
-    x = this.node('Mean', 'avgpool', [x, this.ints('avgpool/axes', [2], [1, 2])], { T: FLOAT, Tidx: { type: TensorFlowType.int32 }, keep_dims: { flag: false } });
-    const { kernel, bias } = this.weights.fc;
-    x = this.node('MatMul', 'fc', [x, this.floats('fc/kernel', kernel)], { T: FLOAT, transpose_a: { flag: false }, transpose_b: { flag: false } });
-    this.node('BiasAdd', 'logits', [x, this.floats('fc/bias', bias)], { T: FLOAT, data_format: { text: 'NHWC' } });
+    const heard = spec.phase && phaseFrameHead(spec, spec.phase).after;
+    let features = '';
+    for (const block of basicBlocks(spec)) {
+      x = this.block(block, x);
+      if (block.name === heard) features = x;
+    }
+    const trunk = this.linear('fc', this.weights.fc, this.mean('avgpool', [1, 2], x), spec.phase ? 'fc/biased' : 'logits');
+    if (spec.phase) this.node('AddV2', 'logits', [trunk, this.phaseBranch(spec, spec.phase, features)], { T: FLOAT });
+  }
+
+  /** Logits of the phase branch (src/inference/phase-branch.ts). TensorFlow's softmax is over the last axis: time. */
+  private phaseBranch(spec: ResNetSpec, branch: PhaseBranchSpec, features: string): string {
+    const { height, width, phases } = branch;
+    const { channels, columns, framesPerColumn, offset } = phaseFrameHead(spec, branch);
+    const part = (name: string) => this.weights.phase.get(name)!;
+    const frames = this.linear('phase/frames', part('frames'), this.reshape('phase/columns', [-1, channels], this.mean('phase/bands', [1], features)));
+    const all = this.reshape('phase/all', [-1, columns * framesPerColumn, phases], frames);
+    const known = this.node('Slice', 'phase/known', [all, this.ints('phase/known/begin', [3], [0, offset, 0]), this.ints('phase/known/size', [3], [-1, width, phases])], { T: FLOAT, Index: INT });
+    const timeLast = this.node('Transpose', 'phase/time_last', [this.node('LogSoftmax', 'phase/sureness', [known], { T: FLOAT }), this.ints('phase/time_last/perm', [3], [0, 2, 1])], { T: FLOAT, Tperm: INT });
+    const shares = this.node('Softmax', 'phase/shares', [timeLast], { T: FLOAT });
+    const means = this.node('BatchMatMulV2', 'phase/mean', [this.reshape('phase/input', [-1, height, width], 'input'), shares], { T: FLOAT, adj_x: { flag: false }, adj_y: { flag: true } });
+    const hidden = this.relu('phase/relu', this.linear('phase/hidden', part('phase.hidden'), this.reshape('phase/means', [-1, height * phases], means)));
+    return this.linear('phase/out', part('phase.out'), hidden);
+  }
+
+  private linear(name: string, { kernel, bias }: { kernel: Tensor; bias: Tensor }, x: string, output = `${name}/biased`): string {
+    const y = this.node('MatMul', name, [x, this.floats(`${name}/kernel`, kernel)], { T: FLOAT, transpose_a: { flag: false }, transpose_b: { flag: false } });
+    return this.node('BiasAdd', output, [y, this.floats(`${name}/bias`, bias)], { T: FLOAT, data_format: { text: 'NHWC' } });
+  }
+
+  private mean(name: string, axes: number[], x: string): string {
+    return this.node('Mean', name, [x, this.ints(`${name}/axes`, [axes.length], axes)], { T: FLOAT, Tidx: INT, keep_dims: { flag: false } });
+  }
+
+  private reshape(name: string, shape: number[], x: string): string {
+    return this.node('Reshape', name, [x, this.ints(`${name}/shape`, [shape.length], shape)], { T: FLOAT, Tshape: INT });
   }
 
   private block({ name, first, second, downsample }: BasicBlockSpec, x: string): string {

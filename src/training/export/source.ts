@@ -7,7 +7,8 @@ import { heartFeatures, type FeatureParams } from '../../features/index.js';
 import { foldBatchNorm } from '../../inference/fold-batch-norm.js';
 import { loadModelPackage, type ModelPackage } from '../../inference/model-package.js';
 import { readOnnxWeights } from '../../inference/onnx-weights.js';
-import { specOf, type ResNetSpec } from '../../inference/resnet34.js';
+import type { ResNetSpec } from '../../inference/resnet34.js';
+import { specOf } from '../../inference/spec-of.js';
 import { readSafetensors } from '../../inference/safetensors.js';
 import type { StateDict } from '../../inference/state-dict.js';
 import { LABELS } from '../label-map.js';
@@ -49,7 +50,7 @@ async function fromPackage(model: ModelPackage): Promise<ExportSource> {
     path: folder,
     name: manifest.name,
     folded,
-    spec: checkedSpec(folded, manifest.labels.length, model.onnxFile),
+    spec: checkedSpec(folded, manifest.features, manifest.labels.length, model.onnxFile),
     features: manifest.features,
     labels: manifest.labels,
     temperature: manifest.output.temperature,
@@ -60,14 +61,16 @@ async function fromPackage(model: ModelPackage): Promise<ExportSource> {
 
 async function fromWeights(path: string, file: string): Promise<ExportSource> {
   const { tensors } = await readSafetensors(file);
-  const spec = checkedSpec(tensors, LABELS.length, file);
   const run = runOf(file);
+  const features = run?.features ?? heartFeatures;
+  const folded = foldBatchNorm(tensors, checkedSpec(tensors, features, LABELS.length, file));
   return {
     path,
     name: basename(run?.folder ?? dirname(file)),
-    folded: foldBatchNorm(tensors, spec),
-    spec,
-    features: run?.features ?? heartFeatures,
+    folded,
+    // Folding joins the members of a phase branch.
+    spec: checkedSpec(folded, features, LABELS.length, file),
+    features,
     labels: [...LABELS],
     temperature: run?.temperature ?? 1,
     precision: 'fp32',
@@ -75,8 +78,8 @@ async function fromWeights(path: string, file: string): Promise<ExportSource> {
   };
 }
 
-function checkedSpec(state: StateDict, labels: number, file: string): ResNetSpec {
-  const spec = specOf(state);
+function checkedSpec(state: StateDict, features: FeatureParams, labels: number, file: string): ResNetSpec {
+  const spec = specOf(state, { height: features.mel.nMels, width: features.windowFrames });
   if (spec.labels === labels && spec.inputChannels === 1 && spec.widths.length > 0) return spec;
   throw unsuitable(`${file} holds ${spec.widths.length} stages, ${spec.inputChannels} input channels and ${spec.labels} outputs; expected are a ResNet of basic blocks, 1 channel and ${labels} outputs`);
 }

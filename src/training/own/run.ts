@@ -149,7 +149,7 @@ function fit({ settings, labels, recordings, states, log }: Job, { training }: O
     recipe,
     clips,
     params: features,
-    sampling: { seed: seed * 1000 + number, frameStates: (recipe.frameHeadWeight ?? 0) > 0, segmentLengths: spreadLengths(windowSpanSamples(features), features.mel.sampleRateHz) },
+    sampling: { seed: seed * 1000 + number, frameClasses: (recipe.frameHeadWeight ?? 0) > 0 ? 'states' : null, segmentLengths: spreadLengths(windowSpanSamples(features), features.mel.sampleRateHz) },
     checkpointEverySteps,
     log,
   });

@@ -21,17 +21,18 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
   const seed = Number(identity['seed']);
   const model = readModel(folder);
   const members = found.soup?.members ?? 1;
-  const { pretrain = [], ...finetuning } = found.curves;
+  const { listen, pretrain = [], ...finetuning } = found.curves;
   const { temperature, unknownBelow, abnormal } = found.calibration;
   return {
     schema: 'stethostream-report/1',
     title: `Training report: heart${model ? `, ${model.name} ${model.version}` : ''}`,
     disclaimer: DISCLAIMER,
     lead:
-      `ResNet-34 on log-mel windows of 3 s: pre-trained on ${recipe.pretrainDatasets.join(' and ')} from ${found.start ?? 'random weights'}, fine-tuned and cross-validated by subject on ${recipe.targetDataset} (${recipe.folds} folds). ` +
+      `ResNet-34 on log-mel windows of 3 s: ${listen ? `pre-trained without labels on ${recipe.listen?.windows ?? 0} windows, then with them ` : 'pre-trained '}on ${recipe.pretrainDatasets.join(' and ')} from ${found.start ?? 'random weights'}, fine-tuned and cross-validated by subject on ${recipe.targetDataset} (${recipe.folds} folds). ` +
       `A clip’s probability is the mean over its windows. ${SETTINGS_HISTORY}`,
     parts: [crossValidation(found, recipe, seed), heldOut(found, seed)],
     curves: [
+      ...(listen ? [{ title: 'Self-supervised pre-training: telling hidden frames', series: { listen } }] : []),
       { title: 'Pre-training', series: { pretrain } },
       { title: `Fine-tuning: each fold and the final model${members > 1 ? `, mean of ${members}` : ''}`, series: finetuning },
     ],
@@ -40,6 +41,7 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
     notes: [
       `Calibration: probabilities = softmax(logits / ${temperature.toFixed(3)}); below a confidence of ${unknownBelow.toFixed(3)} a label is "unknown"; P(not normal | heart sound) of at least ${abnormal.toFixed(3)} counts as abnormal. All three were set on out-of-fold predictions (the last also on a part of PhysioNet kept for it), so figures at the thresholds are slightly optimistic.`,
       ...frameHeadNotes(found),
+      ...phaseNotes(found),
       ...soupNotes(found),
       `Artifacts kept out of pre-training and folds: ${found.artifacts.recognised} of ${found.artifacts.judgements} judgements said artifact; ${found.artifacts.falseAlarms} of ${found.artifacts.heartJudgements} judgements of heart sounds of the same days did.`,
       ...(model ? [`The package on ONNX Runtime (fp16 weights) differs from the training weights by at most ${model.largestDifference.toExponential(1)} in a held-out clip's probability.`] : []),
@@ -54,6 +56,13 @@ function frameHeadNotes({ framesAccuracy }: TrainingResults): string[] {
   if (!framesAccuracy) return [];
   return [
     `Frame head: while training, a second head told the heart's state (S1, systole, S2, diastole) of each frame. After pre-training it was right in ${figure(framesAccuracy.value)} of ${framesAccuracy.frames} known frames of ${framesAccuracy.clips} held-out recordings.`,
+  ];
+}
+
+function phaseNotes({ phase }: TrainingResults): string[] {
+  if (!phase) return [];
+  return [
+    `Phase branch: the frame head tells ${phase.phases} phases of the beat; the mean of each band in each phase goes through ${phase.members} small networks, whose mean logits and the ResNet's are averaged. Class-activation maps show the ResNet's part alone.`,
   ];
 }
 

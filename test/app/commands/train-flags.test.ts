@@ -5,7 +5,7 @@ import { articleOptions, heartOptions, OWN_FLAGS, ownOptions, refuse, type Prese
 const optionsOf = { heart: heartOptions, article: articleOptions, own: ownOptions } as const;
 const presets = Object.keys(OWN_FLAGS) as Preset[];
 const common = ['run', 'seed', 'batchSize', 'checkpointEverySteps'];
-const switches = ['pseudoLabels', 'fastMath', 'binary', 'freeze'];
+const switches = ['pseudoLabels', 'phaseBranch', 'fastMath', 'binary', 'freeze'];
 const words = ['run', 'output', 'name', 'modelVersion', 'pretrainDatasets', 'dataset', 'start', 'weights', 'split'];
 
 /** A value that no default has, as commander gives it. */

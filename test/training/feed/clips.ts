@@ -27,7 +27,7 @@ export const settings: SamplerSettings = {
   labelExponent: 0.5,
   syntheticArtifactShare: 0.2,
   segmentLengths: spreadLengths(windowSpanSamples(heartFeatures), sampleRateHz),
-  frameStates: true,
+  frameClasses: 'states',
 };
 
 /** What a feed must give, made on this thread. */

@@ -1,0 +1,82 @@
+/**
+ * The phase branch: a second opinion beside the ResNet's, from what each band does in each phase of the beat.
+ *
+ * The frame head gives every frame t a logit per phase k; p_tk is their softmax over the phases. Phase k is heard as the
+ * mean of the input over time, weighted by how surely a frame is in it:
+ *
+ *     F_bk = Σ_t a_tk · x_bt     with     a_tk = p_tk / Σ_t p_tk
+ *
+ * and small two-layer networks ("members", each with its own hidden units) make logits of F. The whole network's logits
+ * are the mean of the trunk's and of the members' mean. Computed as softmax over time of the log-softmax over phases,
+ * which is the same and needs no division.
+ *
+ * Folded (see fold-batch-norm.ts) the members are one two-layer network and both halves are in the weights, so that the
+ * logits are a plain sum.
+ */
+import { frameHead, frameParameters, type FrameHead } from './frame-head.js';
+import { featureChannels, type ParameterSpec, type PhaseBranchSpec, type ResNetSpec } from './resnet34.js';
+import { requireTensor, type StateDict } from './state-dict.js';
+
+/** Names of its parameters; those of the frame head are FRAME_WEIGHT and FRAME_BIAS. */
+export const PHASE_HIDDEN_WEIGHT = 'phase.hidden.weight';
+export const PHASE_HIDDEN_BIAS = 'phase.hidden.bias';
+export const PHASE_OUT_WEIGHT = 'phase.out.weight';
+export const PHASE_OUT_BIAS = 'phase.out.bias';
+
+/** The frame head that the branch reads. */
+export function phaseFrameHead(spec: ResNetSpec, { width, phases }: PhaseBranchSpec): FrameHead {
+  return frameHead(spec, width, phases);
+}
+
+/**
+ * Its parameters, the frame head's first: hidden weight [members·hidden, height·phases] over F in the order b·phases + k,
+ * hidden bias [members·hidden], out weight [members·labels, hidden], out bias [members·labels].
+ */
+export function phaseParameters(spec: ResNetSpec, branch: PhaseBranchSpec): ParameterSpec[] {
+  const { height, phases, members, hidden } = branch;
+  return [
+    ...frameParameters(phaseFrameHead(spec, branch)),
+    { name: PHASE_HIDDEN_WEIGHT, shape: [members * hidden, height * phases], kind: 'linearWeight', trainable: true },
+    { name: PHASE_HIDDEN_BIAS, shape: [members * hidden], kind: 'linearBias', trainable: true },
+    { name: PHASE_OUT_WEIGHT, shape: [members * spec.labels, hidden], kind: 'linearWeight', trainable: true },
+    { name: PHASE_OUT_BIAS, shape: [members * spec.labels], kind: 'linearBias', trainable: true },
+  ];
+}
+
+/** The branch that the weights hold, read from their shapes; undefined where they hold none. Folded ones have one member. */
+export function phaseBranchOf(state: ReadonlyMap<string, { shape: number[] }>, labels: number, { height, width }: { height: number; width: number }): PhaseBranchSpec | undefined {
+  const inputs = state.get(PHASE_HIDDEN_WEIGHT)?.shape[1];
+  const out = state.get(PHASE_OUT_WEIGHT)?.shape;
+  if (inputs === undefined || out === undefined) return undefined;
+  return { height, width, phases: inputs / height, members: (out[0] ?? 0) / labels, hidden: out[1] ?? 0 };
+}
+
+/**
+ * The branch's part of folded weights, and the trunk's classifier at half: logits = fc·pooled + out·relu(hidden·F).
+ * @throws StageError INFERENCE_WEIGHTS_INVALID where a tensor is missing, misshapen or not finite.
+ */
+export function foldPhaseBranch(state: StateDict, spec: ResNetSpec, branch: PhaseBranchSpec): StateDict {
+  const { members, hidden } = branch;
+  const { labels } = spec;
+  const folded: StateDict = new Map();
+  const read = new Map(phaseParameters(spec, branch).map(({ name, shape }) => [name, requireTensor(state, name, shape)]));
+  const data = (name: string) => read.get(name)?.data ?? new Float32Array(0);
+  for (const [name, { shape, data: values }] of read) if (name !== PHASE_OUT_WEIGHT && name !== PHASE_OUT_BIAS) folded.set(name, { shape: [...shape], data: values.slice() });
+  const outWeight = data(PHASE_OUT_WEIGHT);
+  const outBias = data(PHASE_OUT_BIAS);
+  const weight = new Float32Array(labels * members * hidden);
+  const bias = new Float32Array(labels);
+  for (let m = 0; m < members; m++) {
+    for (let label = 0; label < labels; label++) {
+      const row = m * labels + label;
+      bias[label]! += (outBias[row] ?? 0) / (2 * members);
+      for (let h = 0; h < hidden; h++) weight[label * members * hidden + m * hidden + h] = (outWeight[row * hidden + h] ?? 0) / (2 * members);
+    }
+  }
+  folded.set(PHASE_OUT_WEIGHT, { shape: [labels, members * hidden], data: weight });
+  folded.set(PHASE_OUT_BIAS, { shape: [labels], data: bias });
+  for (const [name, shape] of [['fc.weight', [labels, featureChannels(spec)]], ['fc.bias', [labels]]] as const) {
+    folded.set(name, { shape: [...shape], data: requireTensor(state, name, [...shape]).data.map((value) => value / 2) });
+  }
+  return folded;
+}

@@ -1,0 +1,164 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { frameHead } from '../../../src/inference/frame-head.js';
+import { BATCH_NORM_EPS, resnet34, type PhaseBranchSpec, type ResNetSpec } from '../../../src/inference/resnet34.js';
+import { frameProbabilities } from '../../../src/training/engine/frame-loss.js';
+import { Kernels, type Handle } from '../../../src/training/engine/kernels.js';
+import { joinedLogits, meansByPhase, phasePass } from '../../../src/training/engine/phase-pass.js';
+import { loadTensorFlow, tensorFlowStatus } from '../../../src/training/engine/tensorflow.js';
+import { createTrainer, type Trainer, type TrainerOptions } from '../../../src/training/engine/trainer.js';
+import { noiseBatch, random } from './batches.js';
+
+const branch: PhaseBranchSpec = { height: 16, width: 27, phases: 5, members: 3, hidden: 4 };
+const plain = resnet34(4, { stemWidth: 4, blocks: [1, 1, 1], widths: [4, 6, 8] });
+const spec: ResNetSpec = { ...plain, phase: branch };
+const n = 3;
+const noise = (length: number, seed: number) => {
+  const next = random(seed);
+  return Float32Array.from({ length }, () => next() - 0.5);
+};
+const installed = tensorFlowStatus().installed;
+
+describe('means by phase', () => {
+  const head = frameHead(spec, branch.width, branch.phases);
+  const frameLogits = noise(n * head.columns * head.framesPerColumn * branch.phases, 1).map((value) => 4 * value);
+  const x = noise(n * branch.height * branch.width, 2);
+
+  it('are means over time, each frame by the probability that it is in the phase', () => {
+    const p = frameProbabilities(frameLogits, n, head);
+    const means = meansByPhase(spec, branch, x, frameLogits, n);
+    const [row, band, phase] = [2, 7, 3];
+    let [sum, mass] = [0, 0];
+    for (let t = 0; t < branch.width; t++) {
+      const weight = p[(row * branch.width + t) * branch.phases + phase]!;
+      sum += weight * x[(row * branch.height + band) * branch.width + t]!;
+      mass += weight;
+    }
+    expect(means[(row * branch.height + band) * branch.phases + phase]).toBeCloseTo(sum / mass, 6);
+  });
+
+  it('of a constant are the constant, however sure the phases are', () => {
+    const means = meansByPhase(spec, branch, new Float32Array(x.length).fill(0.7), frameLogits.map((value) => 30 * value), n);
+    for (const mean of means) expect(mean).toBeCloseTo(0.7, 5);
+  });
+});
+
+describe('joined logits', () => {
+  it('are the mean of the trunk and of the mean of the members', () => {
+    expect([...joinedLogits(Float32Array.of(1, 2, 3, 4), Float32Array.of(3, 0, 5, 2, 0, 0, 2, 4), 2)]).toEqual([(1 + 4) / 2, (2 + 1) / 2, (3 + 1) / 2, (4 + 2) / 2]);
+  });
+});
+
+describe.skipIf(!installed)('phase pass (skipped where TensorFlow is not installed)', () => {
+  const inputs = branch.height * branch.phases;
+  const units = branch.members * branch.hidden;
+  const outputs = branch.members * spec.labels;
+  const shapes: Record<string, number[]> = {
+    'phase.hidden.weight': [inputs, units],
+    'phase.hidden.bias': [units],
+    'phase.out.weight': [branch.hidden, outputs],
+    'phase.out.bias': [outputs],
+  };
+  const numbers = Object.fromEntries(Object.entries(shapes).map(([name, shape], i) => [name, noise(shape.reduce((a, b) => a * b), 10 + i)]));
+  const means = noise(n * inputs, 20);
+  let kernels: Kernels;
+  beforeAll(() => {
+    kernels = new Kernels(loadTensorFlow(), BATCH_NORM_EPS);
+  });
+  const passOf = (values: Record<string, Float32Array>, dropout?: () => number) => phasePass(kernels, spec, branch, (name): Handle => kernels.tensor(values[name]!, shapes[name]!), means.slice(), n, dropout);
+
+  it('is a two-layer network for each member', () => {
+    const { logits } = passOf(numbers);
+    const [row, member, label] = [1, 2, 3];
+    const w = numbers['phase.hidden.weight']!;
+    let expected = numbers['phase.out.bias']![member * spec.labels + label]!;
+    for (let h = 0; h < branch.hidden; h++) {
+      const unit = member * branch.hidden + h;
+      let sum = numbers['phase.hidden.bias']![unit]!;
+      for (let i = 0; i < inputs; i++) sum += means[row * inputs + i]! * w[i * units + unit]!;
+      expected += Math.max(0, sum) * numbers['phase.out.weight']![h * outputs + member * spec.labels + label]!;
+    }
+    expect(logits[(row * branch.members + member) * spec.labels + label]).toBeCloseTo(expected, 5);
+  });
+
+  it.each(Object.keys(shapes))('has the gradient of %s that finite differences show, with the same dropout', (name) => {
+    const slope = noise(n * outputs, 30);
+    const value = (values: Record<string, Float32Array>) => passOf(values, random(5)).logits.reduce((sum, logit, i) => sum + logit * slope[i]!, 0);
+    const gradient = kernels.values(passOf(numbers, random(5)).backward(slope).get(name)!);
+    const step = 1e-2;
+    for (let i = 0; i < gradient.length; i += Math.ceil(gradient.length / 25)) {
+      const moved = (by: number) => value({ ...numbers, [name]: numbers[name]!.map((x, j) => (j === i ? x + by : x)) });
+      expect(gradient[i], `${name}[${i}]`).toBeCloseTo((moved(step) - moved(-step)) / (2 * step), 2);
+    }
+  });
+});
+
+describe.skipIf(!installed)('a trainer with a phase branch (skipped where TensorFlow is not installed)', () => {
+  const open: Trainer[] = [];
+  const trainer = (overrides: Partial<TrainerOptions> = {}) => {
+    const made = createTrainer({ tf: loadTensorFlow(), spec, height: branch.height, width: branch.width, seed: 5, frameHead: { states: branch.phases, weight: 0.5 }, ...overrides });
+    open.push(made);
+    return made;
+  };
+  afterEach(() => {
+    for (const made of open.splice(0)) made.dispose();
+  });
+  const batch = (seed: number) => {
+    const base = noiseBatch(seed, 8, branch.height, branch.width);
+    const frameTargets = new Float32Array(8 * branch.width * branch.phases);
+    for (let frame = 0; frame < 8 * branch.width; frame++) frameTargets[frame * branch.phases + (Math.floor(frame / 3) % branch.phases)] = 1;
+    return { ...base, frameTargets };
+  };
+  const rates = { learningRate: 3e-3, beta1: 0.9 };
+
+  it('learns, and leaves the trunk as it is without a branch: no gradient passes', () => {
+    const [whole, trunk] = [trainer(), trainer({ spec: plain })];
+    const losses: number[] = [];
+    for (let step = 0; step < 4; step++) {
+      losses.push(whole.step(batch(7), rates).loss);
+      trunk.step(batch(7), rates);
+    }
+    expect(losses.at(-1)!).toBeLessThan(losses[0]!);
+    const without = trunk.stateDict({ ema: false, frameHead: true });
+    const state = whole.stateDict({ ema: false });
+    for (const [name, { data }] of without) state.get(name)!.data.forEach((value, i) => expect(value, name).toBeCloseTo(data[i]!, 5));
+    expect([...state.keys()].filter((name) => !without.has(name))).toEqual(['phase.hidden.weight', 'phase.hidden.bias', 'phase.out.weight', 'phase.out.bias']);
+  });
+
+  it('learns the members apart, and the branch without frames that are known', () => {
+    const one = trainer();
+    const unknown = noiseBatch(3, 8, branch.height, branch.width);
+    const before = one.stateDict({ ema: false }).get('phase.out.weight')!.data.slice();
+    expect(one.step(unknown, rates).frameLoss).toBeUndefined();
+    const after = one.stateDict({ ema: false }).get('phase.out.weight')!.data;
+    const moved = after.map((value, i) => value - before[i]!);
+    const perMember = moved.length / branch.members;
+    expect([...moved.subarray(0, perMember)]).not.toEqual([...moved.subarray(perMember, 2 * perMember)]);
+  });
+
+  it('predicts the same from its state dict, in any batch, and after a restart', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'phase-'));
+    try {
+      const first = trainer();
+      for (let step = 0; step < 3; step++) first.step(batch(step), rates);
+      const { x } = batch(9);
+      const whole = first.predict(x, 8);
+      const second = trainer({ seed: 6 });
+      expect(second.loadStateDict(first.stateDict())).toMatchObject({ missing: [], mismatched: [], unused: [] });
+      expect([...second.predict(x, 8)]).toEqual([...whole]);
+      [...first.predict(x.subarray(0, x.length / 8), 1)].forEach((logit, i) => expect(logit).toBeCloseTo(whole[i]!, 4));
+      first.save(folder);
+      const third = trainer({ seed: 7 });
+      third.restore(folder);
+      expect([...third.predict(x, 8)]).toEqual([...whole]);
+      // Dropout is drawn from the seed and the step.
+      const again = trainer();
+      again.restore(folder);
+      expect(again.step(batch(4), rates)).toEqual(first.step(batch(4), rates));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
