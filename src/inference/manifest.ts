@@ -60,7 +60,7 @@ export const Manifest = Type.Object(
     name: Type.String({ pattern: '^[a-z0-9][a-z0-9._-]{0,63}$' }),
     version: Type.String({ pattern: '^\\d+\\.\\d+\\.\\d+$' }),
     description: Type.String(),
-    architecture: Type.String({ description: 'e.g. resnet34-1ch' }),
+    architecture: Type.String({ description: 'e.g. resnet34-1ch, or resnet34-1ch+phases where it has a phase branch. For people: weights tell their own architecture.' }),
     labels: Type.Array(Type.String(), { minItems: 2, description: 'Output order.' }),
     experimentalLabels: Type.Array(Type.String()),
     features: Features,

@@ -35,9 +35,12 @@ function frameShares(graph: GraphBuilder, spec: ResNetSpec, branch: PhaseBranchS
   const all = reshape(graph, 'phase/all', logits, [-1, columns * framesPerColumn, branch.phases]);
   const bounds = [offset, offset + branch.width, 1].map((at, i) => graph.integers(`phase/slice/${['from', 'to', 'axis'][i]}`, [at]));
   const frames = graph.node('Slice', 'phase/slice', [all, ...bounds]);
-  // A LogSoftmax, in operators that ONNX Runtime's WebGPU has too.
-  const total = graph.node('ReduceLogSumExp', 'phase/total', [frames], { axes: [2], keepdims: 1 });
-  return graph.node('Softmax', 'phase/shares', [graph.node('Sub', 'phase/sureness', [frames, total])], { axis: 1 });
+  // A LogSoftmax, in operators that ONNX Runtime's WebGPU has too. Without the largest taken off first, its
+  // ReduceLogSumExp overflows from logits of 88 on, and says nothing.
+  const largest = graph.node('ReduceMax', 'phase/largest', [frames], { axes: [2], keepdims: 1 });
+  const below = graph.node('Sub', 'phase/below', [frames, largest]);
+  const total = graph.node('ReduceLogSumExp', 'phase/total', [below], { axes: [2], keepdims: 1 });
+  return graph.node('Softmax', 'phase/shares', [graph.node('Sub', 'phase/sureness', [below, total])], { axis: 1 });
 }
 
 function reshape(graph: GraphBuilder, name: string, x: string, shape: number[]): string {

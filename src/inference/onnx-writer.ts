@@ -1,8 +1,8 @@
 /**
  * Writes a folded ResNet as ONNX: Conv, Relu, MaxPool, Add, GlobalAveragePool, Flatten, Gemm, and what a phase branch
- * takes (onnx-phase-branch.ts). Convolution weights and
- * the linear layer's may be stored as fp16; a Cast behind each gives float32, and ONNX Runtime folds it at load, so
- * that the arithmetic is float32 either way. Biases stay float32: they cost nothing and carry the folded means.
+ * takes (onnx-phase-branch.ts). Weights of convolutions and linear layers may be stored as fp16; a Cast behind each
+ * gives float32, and ONNX Runtime folds it at load, so that the arithmetic is float32 either way. Biases stay float32:
+ * they cost nothing and carry the folded means.
  * `ResNetGraph` is open to other ways of storing weights (see src/training/export).
  */
 import { packFloat16 } from './float16.js';

@@ -43,12 +43,15 @@ export function phaseParameters(spec: ResNetSpec, branch: PhaseBranchSpec): Para
   ];
 }
 
-/** The branch that the weights hold, read from their shapes; undefined where they hold none. Folded ones have one member. */
+/**
+ * The branch that the weights hold, read from their shapes; undefined where they hold none. Folded ones have one member.
+ * Where a part is missing or does not fit an input of that height, whole numbers near it: `requireTensor` tells later.
+ */
 export function phaseBranchOf(state: ReadonlyMap<string, { shape: number[] }>, labels: number, { height, width }: { height: number; width: number }): PhaseBranchSpec | undefined {
-  const inputs = state.get(PHASE_HIDDEN_WEIGHT)?.shape[1];
-  const out = state.get(PHASE_OUT_WEIGHT)?.shape;
-  if (inputs === undefined || out === undefined) return undefined;
-  return { height, width, phases: inputs / height, members: (out[0] ?? 0) / labels, hidden: out[1] ?? 0 };
+  if (!state.has(PHASE_HIDDEN_WEIGHT) && !state.has(PHASE_OUT_WEIGHT)) return undefined;
+  const [, inputs = 0] = state.get(PHASE_HIDDEN_WEIGHT)?.shape ?? [];
+  const [outputs = 0, hidden = 0] = state.get(PHASE_OUT_WEIGHT)?.shape ?? [];
+  return { height, width, phases: Math.max(2, Math.round(inputs / height)), members: Math.max(1, Math.round(outputs / labels)), hidden };
 }
 
 /**

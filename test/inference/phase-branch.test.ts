@@ -9,13 +9,14 @@ import { foldBatchNorm } from '../../src/inference/fold-batch-norm.js';
 import { loadModelPackage } from '../../src/inference/model-package.js';
 import { readOnnxWeights } from '../../src/inference/onnx-weights.js';
 import { writeFoldedOnnx, writeResNetOnnx } from '../../src/inference/onnx-writer.js';
-import { phaseParameters } from '../../src/inference/phase-branch.js';
+import { foldPhaseBranch, phaseFrameHead, phaseParameters } from '../../src/inference/phase-branch.js';
+import { randomStateDict } from '../../src/inference/random-state.js';
 import { parameters, resnet34 } from '../../src/inference/resnet34.js';
 import { specOf } from '../../src/inference/spec-of.js';
-import { elementCount } from '../../src/inference/state-dict.js';
+import { elementCount, type StateDict } from '../../src/inference/state-dict.js';
 import { tensorFlowStatus } from '../../src/training/engine/tensorflow.js';
 import { naiveForward } from './naive-resnet.js';
-import { inputs, SMALL, SMALL_PHASE, smallPhaseState, smallState } from './small-model.js';
+import { inputs, loud, SMALL, SMALL_PHASE, smallPhaseState, smallState } from './small-model.js';
 import { writeSmallPackage } from './test-package.js';
 
 const { height, width, spec } = SMALL_PHASE;
@@ -24,9 +25,9 @@ const state = smallPhaseState();
 const batch = inputs(3);
 const expected = [0, 1, 2].flatMap((i) => [...naiveForward(state, spec, batch.slice(i * size, (i + 1) * size), height, width)]);
 
-async function runOnnx(bytes: Uint8Array): Promise<Float32Array> {
+async function runOnnx(bytes: Uint8Array, input = batch, dims = [3, 1, height, width]): Promise<Float32Array> {
   const session = await ort.InferenceSession.create(bytes, { intraOpNumThreads: 1 });
-  const { logits } = await session.run({ input: new ort.Tensor('float32', batch, [3, 1, height, width]) });
+  const { logits } = await session.run({ input: new ort.Tensor('float32', input, dims) });
   const data = Float32Array.from(logits!.data as Float32Array);
   await session.release();
   return data;
@@ -42,9 +43,40 @@ describe('phase branch', () => {
     expect(new Set(members.map((value) => value.toFixed(3))).size).toBeGreaterThan(6);
   });
 
+  it('folds into one network: its members side by side, the trunk and they at half', () => {
+    const small = { ...resnet34(2, { stemWidth: 1, blocks: [1], widths: [1] }), phase: { height: 1, width: 4, phases: 2, members: 2, hidden: 1 } };
+    const given = randomStateDict(small, 1);
+    given.set('phase.out.weight', { shape: [4, 1], data: Float32Array.of(4, 8, 12, 16) });
+    given.set('phase.out.bias', { shape: [4], data: Float32Array.of(1, 2, 3, 6) });
+    given.set('fc.weight', { shape: [2, 1], data: Float32Array.of(3, 5) });
+    given.set('fc.bias', { shape: [2], data: Float32Array.of(-1, 1) });
+    const folded = foldPhaseBranch(given, small, small.phase);
+    expect(folded.get('phase.out.weight')).toEqual({ shape: [2, 2], data: Float32Array.of(1, 3, 2, 4) });
+    expect(folded.get('phase.out.bias')).toEqual({ shape: [2], data: Float32Array.of(1, 2) });
+    expect(folded.get('fc.weight')).toEqual({ shape: [2, 1], data: Float32Array.of(1.5, 2.5) });
+    expect(folded.get('fc.bias')).toEqual({ shape: [2], data: Float32Array.of(-0.5, 0.5) });
+    for (const name of ['frames.weight', 'frames.bias', 'phase.hidden.weight', 'phase.hidden.bias']) {
+      expect(folded.get(name)).toEqual(given.get(name));
+      expect(folded.get(name)!.data).not.toBe(given.get(name)!.data);
+    }
+  });
+
   it('as ONNX, folded, gives what its formula gives, in fp32 and nearly in fp16', async () => {
     expect(Math.max(...differences(await runOnnx(writeResNetOnnx(state, spec, { height, width, weights: 'fp32' }))))).toBeLessThan(1e-4);
     expect(Math.max(...differences(await runOnnx(writeResNetOnnx(state, spec, { height, width }))))).toBeLessThan(1e-2);
+  });
+
+  it('gives the same of frame logits too large for e^x in float32', async () => {
+    expect(Math.max(...differences(await runOnnx(writeResNetOnnx(loud(state), spec, { height, width, weights: 'fp32' }))))).toBeLessThan(1e-4);
+  });
+
+  it('gives what its formula gives with four stages and windows of 3 s, as real networks have them', async () => {
+    const real = { ...resnet34(4, { stemWidth: 8, blocks: [1, 1, 1, 1], widths: [8, 8, 16, 16] }), phase: { height: 64, width: 188, phases: 8, members: 3, hidden: 16 } };
+    expect(phaseFrameHead(real, real.phase)).toMatchObject({ after: 'layer3.0', columns: 12, framesPerColumn: 16, offset: 4 });
+    const weights = randomStateDict(real, 3);
+    const window = inputs(1, 2, 64 * 188);
+    const logits = await runOnnx(writeResNetOnnx(weights, real, { height: 64, width: 188, weights: 'fp32' }), window, [1, 1, 64, 188]);
+    naiveForward(weights, real, window, 64, 188).forEach((value, i) => expect(Math.abs(value - logits[i]!)).toBeLessThan(1e-4));
   });
 
   it('is read back from the file as it was folded, and runs again', async () => {
@@ -69,6 +101,17 @@ describe('phase branch', () => {
     const misshapen = smallPhaseState();
     misshapen.set('phase.hidden.bias', { shape: [2], data: new Float32Array(2) });
     expect(() => foldBatchNorm(misshapen, spec)).toThrow(/phase\.hidden\.bias/);
+  });
+
+  it.each<[string, (weights: StateDict) => void, { height: number; width: number }]>([
+    ['without its second layer', (weights) => weights.delete('phase.out.weight'), SMALL],
+    ['without its first layer', (weights) => weights.delete('phase.hidden.weight'), SMALL],
+    ['without its frame head', (weights) => weights.delete('frames.weight'), SMALL],
+    ['for inputs of another height', () => undefined, { height: 50, width }],
+  ])('is refused %s', (_, spoil, size) => {
+    const weights = smallPhaseState();
+    spoil(weights);
+    expect(() => foldBatchNorm(weights, specOf(weights, size))).toThrow(expect.objectContaining({ code: 'INFERENCE_WEIGHTS_INVALID' }));
   });
 
   it('adds less than 1 MB to a ResNet-34', () => {

@@ -26,7 +26,7 @@ const FLOAT_LAYERS = ['conv1', 'fc', 'frames', 'phase.hidden', 'phase.out'];
 export function onnxInt8Export(source: ExportSource, ranges: ActivationRanges | null): Written {
   const data = writeGraph(new Int8Graph(source.folded, ranges), source.spec, inputSize(source));
   const form = ranges === null ? 'weight-only: int8 weights per channel, float32 arithmetic' : 'static: int8 weights per channel, uint8 activations at calibrated scales, integer convolutions';
-  return { files: [{ path: '', data }], description: `ONNX opset 17, ${form}; first convolution, classifier and phase branch float32` };
+  return { files: [{ path: '', data }], description: `ONNX opset 17, ${form}; ${source.spec.phase ? 'first convolution, classifier and phase branch' : 'first convolution and classifier'} float32` };
 }
 
 /** A float32 ONNX file that gives out every tensor that a layer hands to the next, and their names. */
