@@ -22,6 +22,7 @@ import { frameClassesOf, openLearner, type OpenLearner } from './learner.js';
 import { countLabels, pseudoLabelled } from './pseudo-labels.js';
 import { listenStage } from './listen-stage.js';
 import { FRAME_KINDS } from './masked-frames.js';
+import { fitPhaseBranch } from './phase-fit.js';
 import { clipLengths, spreadLengths, type HeartRecipe, type StageRecipe } from './recipe.js';
 import { writeAtomically, type RunLog } from './run-log.js';
 import type { Clip } from './sampler.js';
@@ -240,10 +241,11 @@ function keepResult<R extends PhaseResult>({ folder }: HeartContext, name: strin
 
 async function trainAndJudge(context: HeartContext, phase: Phase, folder: string, learner: OpenLearner): Promise<PhaseResult> {
   const { curve, seconds } = await fit(context, phase, learner);
+  const branchSeconds = fitBranch(context, phase, learner);
   const logits = await judge(context, phase, learner);
   const framesAccuracy = judgeFrames(context, phase, learner);
   await writeSafetensors(join(folder, 'weights.safetensors'), await learner.weights());
-  return { curve, seconds, logits, ...(framesAccuracy === undefined ? {} : { framesAccuracy }) };
+  return { curve, seconds: seconds + branchSeconds, logits, ...(framesAccuracy === undefined ? {} : { framesAccuracy }) };
 }
 
 async function judge(context: HeartContext, phase: Phase, learner: OpenLearner): Promise<PhaseResult['logits']> {
@@ -281,6 +283,16 @@ function fit({ spec, params, seed, states, folder: run, log, checkpointEveryStep
     log,
   };
   return (listening ? listenStage : trainStage)(learner, stage);
+}
+
+/** Fits the phase branch to what the stage has trained; gives the seconds that it took. */
+function fitBranch({ spec, params, seed, states, log }: HeartContext, { name, number, recipe, training, segmentLengths }: Phase, learner: OpenLearner): number {
+  if (!spec.phase || !recipe.phaseFit) return 0;
+  const started = performance.now();
+  const clips = training.map((recording) => toClip(recording, states));
+  const sampling = { seed: seed * 1000 + number, segmentLengths, ...recipe.sampling };
+  fitPhaseBranch(learner, { name, recipe: recipe.phaseFit, clips, params, spec, sampling, stretch: recipe.augmentation.stretch, log });
+  return (performance.now() - started) / 1000;
 }
 
 /** Site is a device only in PhysioNet; in PASCAL B it is a place on the chest, no shortcut to balance against. */

@@ -3,7 +3,7 @@ import type { FeatureParams } from '../features/index.js';
 import type { ResNetSpec } from '../inference/resnet34.js';
 import type { StateDict } from '../inference/state-dict.js';
 import { loadTensorFlow } from './engine/tensorflow.js';
-import { createTrainer } from './engine/trainer.js';
+import { createTrainer, type Trainer } from './engine/trainer.js';
 import type { Learner } from './fit.js';
 import { frameClassCount, type FrameClasses } from './heart-states.js';
 import type { LabelSet } from './label-map.js';
@@ -15,6 +15,10 @@ export interface OpenLearner extends Learner {
   predict(x: Float32Array, n: number): Float32Array;
   /** Probabilities of the heart states (n × frames × states) by the averaged weights; only with a frame head. */
   predictFrames(x: Float32Array, n: number): Float32Array;
+  /** Means by phase (n × height·phases) by the averaged weights; only with a phase branch. */
+  means(x: Float32Array, n: number): Float32Array;
+  /** One step of the phase branch alone: see Trainer.stepBranch. */
+  stepBranch: Trainer['stepBranch'];
   /** The averaged weights, the frame head's (`frames.…`) among them where there is one. */
   weights(options?: { frameHead?: boolean }): StateDict;
   /** Frees the engine's memory, which no garbage collector sees. */
@@ -51,6 +55,8 @@ export function openLearner(spec: ResNetSpec, params: FeatureParams, recipe: Sta
     restore: (folder) => trainer.restore(folder),
     predict: (x, n) => trainer.predict(x, n),
     predictFrames: (x, n) => trainer.predictFrames(x, n),
+    means: (x, n) => trainer.means(x, n),
+    stepBranch: (batch, rates) => trainer.stepBranch(batch, rates),
     weights: ({ frameHead: withHead = true } = {}) => trainer.stateDict(withHead && frameHead ? { frameHead: true } : {}),
     close: () => trainer.dispose(),
   };

@@ -8,6 +8,16 @@ import type { ResNetSpec } from '../inference/resnet34.js';
 import { HEART_PHASES } from './heart-states.js';
 import type { SamplerOptions } from './sampler.js';
 
+/** How the branch is fitted in one stage. */
+export interface PhaseFitRecipe {
+  /** Windows to hear. */
+  windows: number;
+  steps: number;
+  /** Windows per step. */
+  batchSize: number;
+  maxLearningRate: number;
+}
+
 /** Settings of one stage of training. */
 export interface StageRecipe {
   /** Windows to train on, in all. */
@@ -23,6 +33,8 @@ export interface StageRecipe {
   labelSmoothing: number;
   /** Weight of the frame head's loss (heart states, where the data has them) beside the labels'; 0 or absent = no head. */
   frameHeadWeight?: number;
+  /** How the phase branch is fitted afterwards, where the network has one. */
+  phaseFit?: PhaseFitRecipe;
   augmentation: Augmentation;
   sampling: Pick<SamplerOptions, 'datasetShares' | 'siteExponent' | 'labelExponent' | 'syntheticArtifactShare'>;
 }
@@ -87,6 +99,7 @@ export const HEART_RECIPE: HeartRecipe = {
       syntheticArtifactShare: 0.04,
     },
     frameHeadWeight: 0.5,
+    phaseFit: { windows: 12_000, steps: 3_000, batchSize: 64, maxLearningRate: 3e-3 },
   },
   finetune: {
     windows: 4_000,
@@ -103,6 +116,7 @@ export const HEART_RECIPE: HeartRecipe = {
       syntheticArtifactShare: 0.04,
     },
     frameHeadWeight: 0.25,
+    phaseFit: { windows: 4_000, steps: 500, batchSize: 64, maxLearningRate: 1e-3 },
   },
   finetuneRuns: 1,
   phaseBranch: true,

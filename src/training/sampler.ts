@@ -101,12 +101,16 @@ export interface Segment {
   set: LabelSet;
   /** Where it came from; a synthesised one came from nowhere. */
   source: SegmentSource | undefined;
+  /** Group of the clip that it came from. */
+  group: string | undefined;
 }
 
 /** One augmented window. */
 export interface DrawnWindow {
   input: Float32Array;
   set: LabelSet;
+  /** Group of its clip; undefined: synthesised. */
+  group: string | undefined;
   /** windowFrames × states, where the sampler was asked for it. */
   targets?: Float32Array;
 }
@@ -175,11 +179,11 @@ export class WindowSampler {
   /** One augmented window, its label set, and the states of its frames. */
   draw(random: Random): DrawnWindow {
     const { sampleRateHz, featurise, targetsOf, nMels, windowFrames, augmentation } = this.options;
-    const { pcm, set, source } = this.drawSegment(random);
+    const { pcm, set, source, group } = this.drawSegment(random);
     augmentPcm(pcm, sampleRateHz, random, augmentation);
     const input = featurise(pcm);
     maskFeatures(input, nMels, windowFrames, random, augmentation);
-    return targetsOf ? { input, set, targets: targetsOf(source ?? { startSamples: 0, ratio: 1, lengthSamples: pcm.length }) } : { input, set };
+    return targetsOf ? { input, set, group, targets: targetsOf(source ?? { startSamples: 0, ratio: 1, lengthSamples: pcm.length }) } : { input, set, group };
   }
 
   /** One stretch of sound of at most spanSamples, time-stretched but not yet otherwise augmented. */
@@ -187,12 +191,12 @@ export class WindowSampler {
     const { segmentLengths, spanSamples, sampleRateHz, syntheticArtifactShare, augmentation } = this.options;
     const wanted = Math.min(spanSamples, segmentLengths[random.integer(segmentLengths.length)] ?? spanSamples);
     if (random.chance(syntheticArtifactShare)) {
-      return { pcm: synthesiseArtifact(wanted, sampleRateHz, random), set: ARTIFACT, source: undefined };
+      return { pcm: synthesiseArtifact(wanted, sampleRateHz, random), set: ARTIFACT, source: undefined, group: undefined };
     }
     const cell = this.cells[random.fromCumulative(this.cumulative)] as Cell;
     const clip = drawClip(cell, wanted, random);
     const ratio = 1 + random.uniform(-augmentation.stretch, augmentation.stretch);
-    return { ...cropStretched(clip, wanted, ratio, random), set: cell.set };
+    return { ...cropStretched(clip, wanted, ratio, random), set: cell.set, group: clip.group };
   }
 }
 

@@ -23,6 +23,8 @@ const folder = mkdtempSync(join(tmpdir(), 'stetho-heart-'));
 const data = join(folder, 'data');
 const spec = resnet34(LABELS.length, { stemWidth: 4, blocks: [1, 1], widths: [4, 8] });
 
+const quickFit = { windows: 24, steps: 6, batchSize: 8, maxLearningRate: 3e-3 };
+
 const options = (run: string): TrainOptions => ({
   data,
   run: join(folder, run),
@@ -40,7 +42,7 @@ const options = (run: string): TrainOptions => ({
   features: heartFeatures,
   spec,
   // A larger test part than the real recipe's: there are few clips.
-  recipe: { ...HEART_RECIPE, testShare: 0.25, calibrationShare: 0.2 },
+  recipe: { ...HEART_RECIPE, pretrain: { ...HEART_RECIPE.pretrain, phaseFit: quickFit }, finetune: { ...HEART_RECIPE.finetune, phaseFit: quickFit }, testShare: 0.25, calibrationShare: 0.2 },
 });
 
 describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm run setup:tensorflow`)', () => {
@@ -101,6 +103,7 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
     const weights = async (phase: string) => [...(await readSafetensors(join(folder, 'whole', phase, 'weights.safetensors'))).tensors.keys()];
     expect(await weights('pretrain')).toContain('frames.weight');
     expect(await weights('final')).toEqual(expect.arrayContaining(['frames.weight', 'phase.hidden.weight', 'phase.out.bias']));
+    expect(lines.filter((line) => /^(pretrain|fold-\d\/member-\d|final\/member-\d): phase branch fitted to 24 windows of \d+ groups, loss \d\.\d+$/.test(line))).toHaveLength(7);
     expect(result.results.phase).toMatchObject({ phases: 8, height: heartFeatures.mel.nMels, width: heartFeatures.windowFrames });
     expect(readFileSync(join(result.model.folder, 'README.md'), 'utf8')).toContain('Phase branch: the frame head tells 8 phases');
     expect(readFileSync(join(result.model.folder, 'README.md'), 'utf8')).toMatch(/right in \.\d+ of \d+ known frames/);

@@ -1,16 +1,15 @@
 /**
  * The phase branch in training (formula and parameters: src/inference/phase-branch.ts): its logits, and the gradients of
- * its own parameters. None flows on into the frame head or the trunk, which learn from the states and the labels by
- * themselves: where in the beat a frame is must not become whatever suits the label.
+ * its own parameters. None flows on into the frame head or the trunk, which have learnt from the states and the labels
+ * before: where in the beat a frame is must not become whatever suits the label.
  */
 import { phaseFrameHead, PHASE_HIDDEN_BIAS, PHASE_HIDDEN_WEIGHT, PHASE_OUT_BIAS, PHASE_OUT_WEIGHT } from '../../inference/phase-branch.js';
 import type { PhaseBranchSpec, ResNetSpec } from '../../inference/resnet34.js';
 import { frameProbabilities } from './frame-loss.js';
 import type { Handle, Kernels } from './kernels.js';
 
-/** Probability of dropping a phase's mean of one band, and a hidden unit, while training. */
-const INPUT_DROPOUT = 0.1;
-const HIDDEN_DROPOUT = 0.3;
+/** Probability of dropping a hidden unit while training. */
+const HIDDEN_DROPOUT = 0.1;
 
 export interface PhasePass {
   /** n × members × labels, row-major. */
@@ -23,10 +22,9 @@ export interface PhasePass {
 export function phasePass(kernels: Kernels, { labels }: ResNetSpec, branch: PhaseBranchSpec, read: (name: string) => Handle, means: Float32Array, n: number, random?: () => number): PhasePass {
   const { members, hidden } = branch;
   const units = members * hidden;
-  if (random) drop(means, INPUT_DROPOUT, random);
   const input = kernels.tensor(means, [n, means.length / n]);
   const h = kernels.values(kernels.relu(kernels.add(kernels.matMul(input, read(PHASE_HIDDEN_WEIGHT)), read(PHASE_HIDDEN_BIAS)))).slice();
-  if (random) drop(h, HIDDEN_DROPOUT, random);
+  if (random) drop(h, random);
   const [w, b] = [kernels.values(read(PHASE_OUT_WEIGHT)), kernels.values(read(PHASE_OUT_BIAS))];
   const outputs = members * labels;
   const logits = Float32Array.from({ length: n * outputs }, (_, i) => b[i % outputs]!);
@@ -89,8 +87,8 @@ export function joinedLogits(trunk: Float32Array, byMember: Float32Array, labels
 }
 
 /** Zeroes values at random and scales the rest, in place. */
-function drop(values: Float32Array, probability: number, random: () => number): void {
-  for (let i = 0; i < values.length; i++) values[i] = random() < probability ? 0 : values[i]! / (1 - probability);
+function drop(values: Float32Array, random: () => number): void {
+  for (let i = 0; i < values.length; i++) values[i] = random() < HIDDEN_DROPOUT ? 0 : values[i]! / (1 - HIDDEN_DROPOUT);
 }
 
 /** Every link between a hidden unit and a logit: where the unit, its weight ([hidden, members·labels]) and the logit are. */

@@ -4,7 +4,7 @@
  */
 import { mulberry32 } from '../../common/random.js';
 import { StageError } from '../../common/stage-error.js';
-import { BATCH_NORM_EPS, type ResNetSpec } from '../../inference/resnet34.js';
+import { BATCH_NORM_EPS, type PhaseBranchSpec, type ResNetSpec } from '../../inference/resnet34.js';
 import type { StateDict } from '../../inference/state-dict.js';
 import { adamW, type AdamState, follow, type Group, groupsOf } from './adamw.js';
 import { readCheckpoint, type Stored, writeCheckpoint } from './checkpoint.js';
@@ -90,6 +90,8 @@ export class Trainer {
   private readonly adam: AdamState;
   private groups: Group[];
   private frozen: boolean;
+  /** Steps of the phase branch. */
+  private branchSteps = 0;
   /** Largest batch known to fit. */
   private fits = 0;
   private rateOf: (name: string) => number;
@@ -125,22 +127,51 @@ export class Trainer {
     this.check(batch);
     return this.guarded(() => {
       const { height, width, labelSmoothing = 0, clipNorm } = this.options;
-      const { phase } = this.options.spec;
       const pass = this.network.train(batch.x, [batch.n, height, width], this.source(this.present), {
         freezeConvolutions: this.frozen,
         bfloat16: this.precision === 'bfloat16',
-        frames: phase !== undefined || batch.frameTargets !== undefined,
+        frames: batch.frameTargets !== undefined,
         ...this.dropoutMask(batch.n),
       });
       const { loss, gradient } = setLoss(pass.logits, batch.n, { ...batch, smoothing: labelSmoothing });
       const frames = this.frameLoss(pass.frameLogits, batch);
-      const branch = this.branchStep(pass.frameLogits, batch);
       const gradients = pass.backward(gradient, frames?.gradient);
-      for (const [name, of] of branch?.gradients ?? []) gradients.set(name, of);
       if (clipNorm !== undefined) clip(this.kernels, gradients, clipNorm);
       this.update(gradients, rates);
-      return { loss: branch ? (loss + branch.loss) / 2 : loss, ...(frames && { frameLoss: frames.loss }) };
+      return { loss, ...(frames && { frameLoss: frames.loss }) };
     });
+  }
+
+  /**
+   * One optimiser step of the phase branch alone; returns the mean loss of its members before it.
+   * @param batch means by phase (n × height·phases, as `means` gives them), label sets (n × labels), and the weight of
+   * every row for every member, n × members.
+   */
+  stepBranch({ means, n, sets, weight }: { means: Float32Array; n: number; sets: Float32Array; weight: Float32Array }, rates: { learningRate: number; beta1: number }): number {
+    const { spec, labelSmoothing: smoothing = 0, seed } = this.options;
+    const phase = this.requireBranch();
+    requireLength('means', means, n * phase.height * phase.phases);
+    requireLength('sets', sets, n * spec.labels);
+    requireLength('weight', weight, n * phase.members);
+    return this.guarded(() => {
+      const source = this.source(this.present);
+      const pass = phasePass(this.kernels, spec, phase, (name) => source.read(name), means, n, mulberry32(seed * 104_729 + this.branchSteps + 1));
+      // Each member is a row of its own with its window's labels.
+      const each = repeated(sets, n, phase.members);
+      const { loss, gradient } = setLoss(pass.logits, n * phase.members, { setsA: each, setsB: each, lambda: new Float32Array(n * phase.members).fill(1), weight, smoothing });
+      const state = { ...this.adam, step: this.branchSteps };
+      this.descend(pass.backward(gradient), rates, state, this.groups.filter(({ name }) => name.startsWith('phase.')));
+      this.branchSteps = state.step;
+      return loss;
+    });
+  }
+
+  /** Means by phase of n windows, n × height·phases, by the averaged weights. */
+  means(x: Float32Array, n: number): Float32Array {
+    const { height, width, spec } = this.options;
+    const phase = this.requireBranch();
+    const source = this.source(this.average);
+    return this.inBatches(x, n, phase.height * phase.phases, (part, count) => meansByPhase(spec, phase, part, this.network.predictFrames(part, [count, height, width], source), count));
   }
 
   /** Logits of n windows, n × labels, by the averaged weights (default) or the present ones. */
@@ -198,6 +229,7 @@ export class Trainer {
       this.adam.second.fill(0);
     });
     this.adam.step = 0;
+    this.branchSteps = 0;
   }
 
   /** Freezes or frees the convolutions. */
@@ -265,30 +297,26 @@ export class Trainer {
     return { loss: found.loss, gradient: found.gradient.map((value) => factor * value) };
   }
 
-  /** The branch's loss, the mean of its members', and the gradients of its parameters. */
-  private branchStep(frameLogits: Float32Array | undefined, batch: TrainingBatch): { loss: number; gradients: Map<string, Handle> } | undefined {
-    const { spec, labelSmoothing: smoothing = 0, seed } = this.options;
-    if (!spec.phase || !frameLogits) return undefined;
-    const { members } = spec.phase;
-    const means = meansByPhase(spec, spec.phase, batch.x, frameLogits, batch.n);
-    const random = mulberry32(seed * 104_729 + this.adam.step + 1);
-    const source = this.source(this.present);
-    const pass = phasePass(this.kernels, spec, spec.phase, (name) => source.read(name), means, batch.n, random);
-    // Each member is a row of its own with its window's labels.
-    const again = (rows: Float32Array) => repeated(rows, batch.n, members);
-    const inputs = { setsA: again(batch.setsA), setsB: again(batch.setsB), lambda: again(batch.lambda), ...(batch.weight && { weight: again(batch.weight) }), smoothing };
-    const { loss, gradient } = setLoss(pass.logits, batch.n * members, inputs);
-    return { loss, gradients: pass.backward(gradient) };
+  private requireBranch(): PhaseBranchSpec {
+    const { phase } = this.options.spec;
+    if (!phase) throw new Error('this network has no phase branch');
+    return phase;
   }
 
   private update(gradients: ReadonlyMap<string, Handle>, rates: { learningRate: number; beta1: number }): void {
-    const { adamBeta2: beta2 = 0.99, weightDecay = 0.01, emaDecay = 0.99 } = this.options;
-    adamW(this.kernels, this.present.values, gradients, this.adam, this.groups, rates, { beta2, epsilon: 1e-5, weightDecay });
-    // Early on the average would be mostly the initial weights: let it follow faster at first.
-    const decay = Math.min(emaDecay, this.adam.step / (this.adam.step + 9));
-    follow(this.kernels, this.average.values, this.present.values, this.groups, decay);
+    const decay = this.descend(gradients, rates, this.adam, this.groups);
     const [average, present] = [this.average.statistics, this.present.statistics];
     for (let i = 0; i < average.length; i++) average[i]! += (1 - decay) * (present[i]! - average[i]!);
+  }
+
+  /** Updates the parameters of these groups and their averages; gives the decay of the latter. */
+  private descend(gradients: ReadonlyMap<string, Handle>, rates: { learningRate: number; beta1: number }, state: AdamState, groups: readonly Group[]): number {
+    const { adamBeta2: beta2 = 0.99, weightDecay = 0.01, emaDecay = 0.99 } = this.options;
+    adamW(this.kernels, this.present.values, gradients, state, groups, rates, { beta2, epsilon: 1e-5, weightDecay });
+    // Early on the average would be mostly the initial weights: let it follow faster at first.
+    const decay = Math.min(emaDecay, state.step / (state.step + 9));
+    follow(this.kernels, this.average.values, this.present.values, groups, decay);
+    return decay;
   }
 
   /** What a checkpoint holds, in its order. */
