@@ -93,7 +93,7 @@ function manifest(settings: TrainSettings, sources: DataSource[], results: Train
     name: settings.name,
     version: settings.version,
     description: 'Heart sounds: normal, murmur, extrasystole (experimental) or artifact, from 3 s of sound.',
-    architecture: 'resnet34-1ch',
+    architecture: results.phase ? 'resnet34-1ch+phases' : 'resnet34-1ch',
     labels: [...LABELS],
     experimentalLabels: [...EXPERIMENTAL_LABELS],
     features: settings.features,

@@ -85,7 +85,7 @@ function listenLines({ listen }: HeartRecipe): string[] {
 function phaseLines({ phase }: TrainingResults): string[] {
   if (!phase) return [];
   return [
-    `Phase branch: the frame head tells ${phase.phases} phases (systole and diastole in thirds); the mean of each of the ${phase.height} bands in each phase goes through ${phase.members} networks of ${phase.hidden} hidden units, whose mean logits and the ResNet's are averaged. Each learns the labels by itself; no gradient of the labels passes through the phases.`,
+    `Phase branch: the frame head tells ${phase.phases} phases (systole and diastole in thirds); the mean of each of the ${phase.height} bands in each phase goes through ${phase.members} networks of ${phase.hidden} hidden units, whose mean logits and the ResNet's are averaged. It is fitted after each stage of the ResNet, to windows as they were recorded, each of the networks by its own weights of the subjects (Bayesian bootstrap); no gradient of the labels passes through the phases.`,
   ];
 }
 
