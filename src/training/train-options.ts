@@ -5,7 +5,7 @@ import { heartFeatures, type FeatureParams } from '../features/index.js';
 import { resnet34, type ResNetSpec } from '../inference/resnet34.js';
 import { LABELS } from './label-map.js';
 import { headWeight, whole } from './option-checks.js';
-import { HEART_RECIPE, LISTEN_STAGE, type HeartRecipe, type StageRecipe } from './recipe.js';
+import { HEART_RECIPE, type HeartRecipe, type StageRecipe } from './recipe.js';
 import { startPath } from './start-from.js';
 
 export interface TrainOptions {
@@ -15,12 +15,12 @@ export interface TrainOptions {
   run?: string;
   /** Folder of the model package. Default `models/<name>`. */
   output?: string;
-  /** Name and version of the model. Defaults `heart-resnet34`, `0.2.0`. */
+  /** Name and version of the model. Defaults `heart-resnet34`, `0.3.0`. */
   name?: string;
   version?: string;
   /** Default 1. */
   seed?: number;
-  /** Windows of self-supervised pre-training ahead of it, without labels. Default 0. */
+  /** Windows of self-supervised pre-training ahead of it, without labels; 0 = none. Default 48000. */
   listenWindows?: number;
   /** Windows to pre-train on. Default 80000. */
   pretrainWindows?: number;
@@ -63,7 +63,7 @@ type RecipeOption = 'listenWindows' | 'pretrainWindows' | 'finetuneWindows' | 'f
 
 /** Throws TRAINING_OPTION_INVALID. */
 export function withDefaults(options: TrainOptions): TrainSettings {
-  const recipe = options.recipe ?? HEART_RECIPE;
+  const { listen, ...recipe } = options.recipe ?? HEART_RECIPE;
   const stage = (from: StageRecipe, windows: number | undefined, frameHead: number | undefined): StageRecipe => ({
     ...from,
     ...(frameHead === undefined ? {} : { frameHeadWeight: headWeight(frameHead) }),
@@ -76,7 +76,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     run: resolve(options.run ?? join('runs', 'heart')),
     output: resolve(options.output ?? join('models', name)),
     name,
-    version: options.version ?? '0.2.0',
+    version: options.version ?? '0.3.0',
     seed: options.seed ?? 1,
     start: startPath(options.start),
     fastMath: options.fastMath ?? false,
@@ -88,7 +88,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
       ...recipe,
       pretrainDatasets: checkedDatasets(options.pretrainDatasets, recipe),
       folds: whole('folds', options.folds ?? recipe.folds, 2),
-      ...listenStage(options, recipe),
+      ...listenStage(options, { ...recipe, ...(listen ? { listen } : {}) }),
       pretrain: stage(recipe.pretrain, options.pretrainWindows, options.frameHead),
       finetune: stage(recipe.finetune, options.finetuneWindows, options.frameHead === undefined ? undefined : options.frameHead / 2),
       pseudoLabels: options.pseudoLabels ?? recipe.pseudoLabels ?? false,
@@ -98,10 +98,10 @@ export function withDefaults(options: TrainOptions): TrainSettings {
   };
 }
 
-/** Self-supervised pre-training only where it is asked for. */
-function listenStage({ listenWindows = 0, batchSize }: TrainOptions, { listen }: HeartRecipe): Pick<HeartRecipe, 'listen'> {
-  if (whole('listenWindows', listenWindows, 0) === 0) return listen ? { listen } : {};
-  return { listen: { ...LISTEN_STAGE, windows: listenWindows, ...(batchSize === undefined ? {} : { batchSize }) } };
+/** Self-supervised pre-training, unless 0 windows are asked for. */
+function listenStage({ listenWindows, batchSize }: TrainOptions, { listen }: HeartRecipe): Pick<HeartRecipe, 'listen'> {
+  const windows = whole('listenWindows', listenWindows ?? listen?.windows ?? 0, 0);
+  return windows === 0 || !listen ? {} : { listen: { ...listen, windows, ...(batchSize === undefined ? {} : { batchSize }) } };
 }
 
 /** Those of the recipe can't be left out: the threshold of "abnormal" and the figures of artifacts come from them. */

@@ -31,6 +31,7 @@ const options = (run: string): TrainOptions => ({
   output: join(folder, `model-${run}`),
   name: 'tiny',
   seed: 3,
+  listenWindows: 0,
   pretrainWindows: 32,
   finetuneWindows: 16,
   batchSize: 4,
