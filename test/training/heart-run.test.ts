@@ -31,7 +31,7 @@ const options = (run: string): TrainOptions => ({
   output: join(folder, `model-${run}`),
   name: 'tiny',
   seed: 3,
-  listenWindows: 0,
+  phaseBranch: true,
   pretrainWindows: 32,
   finetuneWindows: 16,
   batchSize: 4,

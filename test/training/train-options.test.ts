@@ -24,18 +24,19 @@ describe('options of the recipe heart', () => {
     expect(() => withDefaults({ data: '.', frameHead: -1 })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID' }));
   });
 
-  it('listens first unless told not to, and to as many windows as it is told', () => {
-    expect(withDefaults({ data: '.' }).recipe.listen).toMatchObject({ windows: 48_000, batchSize: 16 });
+  it('listens first where it is told to, to as many windows as it is told', () => {
+    expect(withDefaults({ data: '.', listenWindows: 9 }).recipe.listen).toMatchObject({ windows: 9, batchSize: 16 });
+    expect(withDefaults({ data: '.' }).recipe).not.toHaveProperty('listen');
     expect(withDefaults({ data: '.', listenWindows: 7, batchSize: 3 }).recipe.listen).toMatchObject({ windows: 7, batchSize: 3 });
     expect(withDefaults({ data: '.', listenWindows: 0 }).recipe).not.toHaveProperty('listen');
     expect(() => withDefaults({ data: '.', listenWindows: -1 })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID' }));
   });
 
-  it('has a phase branch where the frame head has something to learn', () => {
-    const { recipe, features, spec } = withDefaults({ data: '.' });
+  it('has a phase branch where it is asked for and the frame head has something to learn', () => {
+    const { recipe, features, spec } = withDefaults({ data: '.', phaseBranch: true });
     expect(networkOf(spec, recipe, features, true).phase).toEqual({ height: 64, width: 188, phases: 8, members: 8, hidden: 64 });
     expect(networkOf(spec, recipe, features, false)).toBe(spec);
-    for (const without of [{ phaseBranch: false }, { frameHead: 0 }]) expect(networkOf(spec, withDefaults({ data: '.', ...without }).recipe, features, true)).toBe(spec);
+    for (const without of [{}, { phaseBranch: true, frameHead: 0 }]) expect(networkOf(spec, withDefaults({ data: '.', ...without }).recipe, features, true)).toBe(spec);
   });
 
   it.each([0, 1.5, -2])('refuses %d fine-tunings', (finetuneRuns) => {
