@@ -18,6 +18,7 @@ const packages = [
   ['libasound2-plugins', '/usr/share/alsa/alsa.conf.d/50-pulseaudio.conf', 'the virtual microphone'],
   ['libasound2-dev', '/usr/include/alsa/asoundlib.h', 'live capture (naudiodon is compiled against it)'],
   ['chromium', '/usr/bin/chromium', 'the dashboard in a real browser'],
+  ['sox', '/usr/bin/sox', 'decoding and recording beside sox'],
   ['g++', '/usr/bin/g++', 'the native parts (they are compiled)'],
   ['make', '/usr/bin/make', 'the native parts (they are compiled)'],
 ];
