@@ -37,6 +37,8 @@ const HEADERS = {
   'Content-Security-Policy': `default-src 'none'; img-src data:; connect-src 'self'; style-src 'unsafe-inline'; script-src ${sha256(SCRIPT)}; frame-ancestors 'none'; base-uri 'none'`,
   'X-Content-Type-Options': 'nosniff',
   'Cache-Control': 'no-store',
+  // A step of training may block this thread for longer than a kept connection may idle: Node then cuts it, with the next request on it.
+  Connection: 'close',
 };
 
 const PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Training</title><link rel="icon" href="data:,"><style>${STYLE}progress{width:100%;height:1.2em}</style></head><body><main>

@@ -1,7 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
+import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 import { afterEach, describe, expect, it } from 'vitest';
+import { builtModule } from '../../../src/common/paths.js';
 import type { TrainingProgress } from '../../../src/training/run-log.js';
 import { LiveRun, type LiveState } from '../../../src/training/watch/live-run.js';
 import { openWatch, type WatchServer } from '../../../src/training/watch/watch-server.js';
@@ -83,6 +87,29 @@ describe('the page that watches', () => {
     const status = await new Promise((resolve) => request(url, { headers: { host: 'evil.example' } }, (response) => resolve(response.resume().statusCode)).end());
     expect(status).toBe(403);
   });
+
+  it('answers whoever asks while a step of the run blocks its thread for long', async () => {
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', `
+      import { LiveRun } from ${JSON.stringify(pathToFileURL(builtModule('training/watch/live-run')).href)};
+      import { openWatch } from ${JSON.stringify(pathToFileURL(builtModule('training/watch/watch-server')).href)};
+      const run = new LiveRun('blocked');
+      let asked = 0;
+      const block = () => { for (const end = Date.now() + 7000; Date.now() < end; ); };
+      const state = () => (++asked === 5 && setImmediate(block), run.state());
+      const { url } = await openWatch({ state }, 0);
+      setInterval(() => undefined, 1000);
+      console.log(url);
+    `]);
+    try {
+      const [url] = (await once(child.stdout, 'data')) as [Buffer];
+      for (let i = 0; i < 10; i++) {
+        expect(await (await fetch(`${String(url).trim()}state`)).json()).toMatchObject({ title: 'blocked' });
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    } finally {
+      child.kill('SIGKILL');
+    }
+  }, 30_000);
 
   it('says what to do when the port is taken or is none', async () => {
     const { url } = await watched();
