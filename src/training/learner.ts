@@ -2,6 +2,7 @@
 import type { FeatureParams } from '../features/index.js';
 import type { ResNetSpec } from '../inference/resnet34.js';
 import type { StateDict } from '../inference/state-dict.js';
+import { precisionOf } from './engine/fast-math.js';
 import { loadTensorFlow } from './engine/tensorflow.js';
 import { createTrainer, type Trainer } from './engine/trainer.js';
 import type { Learner } from './fit.js';
@@ -37,14 +38,14 @@ export function requireEngine(): void {
 
 /**
  * A trainer for one stage; starts from `start`, or from random weights by `seed`. Bit i of a label set is output i.
- * `fastMath`: bfloat16 convolutions, where the processor has them. `frameClasses`: outputs of the frame head, where it
+ * `fastMath`: bfloat16 convolutions, where the processor is faster at them. `frameClasses`: outputs of the frame head, where it
  * does not learn the heart's states.
  */
 export function openLearner(spec: ResNetSpec, params: FeatureParams, recipe: StageRecipe, seed: number, start: StateDict | undefined, { fastMath = false, frameClasses = frameClassCount(frameClassesOf(spec)) } = {}): OpenLearner {
   const { weightDecay, labelSmoothing, emaDecay } = recipe;
   const weight = recipe.frameHeadWeight ?? 0;
   const frameHead = weight > 0 ? { states: frameClasses, weight } : undefined;
-  const trainer = createTrainer({ ...(frameHead ? { frameHead } : {}), tf: loadTensorFlow(), spec, height: params.mel.nMels, width: params.windowFrames, seed, weightDecay, labelSmoothing, emaDecay, fastMath });
+  const trainer = createTrainer({ ...(frameHead ? { frameHead } : {}), tf: loadTensorFlow(), spec, height: params.mel.nMels, width: params.windowFrames, seed, weightDecay, labelSmoothing, emaDecay, fastMath: precisionOf(fastMath) === 'bfloat16' });
   // Known now rather than at the first step.
   trainer.requireMemory(recipe.batchSize);
   if (start) trainer.loadStateDict(start);

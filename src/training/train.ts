@@ -9,7 +9,7 @@ import { requireEngine } from './learner.js';
 import { loadListed } from './load-listed.js';
 import { loadStates } from './load-states.js';
 import { openDataset, type OpenedDataset } from './datasets/open-dataset.js';
-import { precisionOf } from './engine/fast-math.js';
+import { precisionOf, precisionWarnings } from './engine/fast-math.js';
 import { noteEnvironment } from './report/environment.js';
 import { writeReport } from './report/write-report.js';
 import { claimRun } from './run-identity.js';
@@ -39,6 +39,7 @@ export async function runTrain(options: TrainOptions, hooks: RunHooks = {}): Pro
   noteEnvironment(settings.run, settings.command);
   const start = await loadStart(settings.start, settings.spec);
   log.line(`start: ${start.text}`);
+  for (const warning of precisionWarnings(settings.fastMath)) log.line(warning);
   const dataset = openDataset(settings.data);
   const states = loadStates(settings.data, [settings.recipe.pretrain, settings.recipe.finetune], log);
   const { recordings, skipped } = await load(dataset, settings, log);

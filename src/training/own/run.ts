@@ -13,7 +13,7 @@ import type { StateDict } from '../../inference/state-dict.js';
 import type { LoadedAudio, LoadedRecording } from '../audio-cache.js';
 import { clipLogits } from '../clip-logits.js';
 import { openDataset } from '../datasets/open-dataset.js';
-import { precisionOf } from '../engine/fast-math.js';
+import { precisionOf, precisionWarnings } from '../engine/fast-math.js';
 import { discardCheckpoint, recallCurve } from '../fit.js';
 import { openLearner, requireEngine, type OpenLearner } from '../learner.js';
 import { loadListed } from '../load-listed.js';
@@ -46,6 +46,7 @@ export async function runOwn(options: OwnOptions, hooks: RunHooks = {}): Promise
   const { command, run } = settings;
   claimRun(run, { preset: 'own', ...identity(settings) }, log);
   noteEnvironment(run, command);
+  for (const warning of precisionWarnings(settings.fastMath)) log.line(warning);
   const { dataset, listed } = list(settings, log);
   const labels = ownLabels(listed, dataset, settings.binary);
   // Said before an hour of decoding; the recordings that can't be read may change it.
