@@ -19,7 +19,7 @@ import { discardCheckpoint, recallCurve, type CurvePoint } from './fit.js';
 import { frameAccuracy, type FrameFigures } from './frame-accuracy.js';
 import { withoutHeadIfNone, type StatesByPath } from './load-states.js';
 import { frameClassesOf, openLearner, type OpenLearner } from './learner.js';
-import { countLabels, labelMix, pseudoLabelled, type LabelMix } from './pseudo-labels.js';
+import { countLabels, pseudoLabelled } from './pseudo-labels.js';
 import { listenStage } from './listen-stage.js';
 import { FRAME_KINDS } from './masked-frames.js';
 import { fitPhaseBranch } from './phase-fit.js';
@@ -124,7 +124,7 @@ export async function finetuneFold(context: HeartContext, division: Division, fo
     segmentLengths: targetLengths(context, training),
     start: () => phaseWeights(context, 'pretrain'),
     judged: { validation, artifactTest: division.artifactTest },
-  }, { memberJudged: { validation }, ...unlabelledFor(context, division, training, validation) });
+  }, { memberJudged: { validation }, ...unlabelledFor(division, training, validation) });
 }
 
 /** The weights that ship: fine-tuned on every target clip, all PASCAL A, and the pre-training part of PhysioNet. */
@@ -137,13 +137,13 @@ export async function finetuneFinal(context: HeartContext, division: Division): 
     segmentLengths: targetLengths(context, division.target),
     start: () => phaseWeights(context, 'pretrain'),
     judged: { test: division.test, calibration: division.calibration },
-  }, { memberJudged: {}, ...unlabelledFor(context, division, division.target, []) });
+  }, { memberJudged: {}, ...unlabelledFor(division, division.target, []) });
 }
 
-/** What may be pseudo-labelled: no recording of a subject that is judged; and the mix of the labels that there are to give. */
-function unlabelledFor({ recipe }: HeartContext, { unlabelled }: Division, training: readonly LoadedRecording[], judged: readonly LoadedRecording[]): Pick<SoupPlan, 'unlabelled' | 'mix'> {
+/** What may be pseudo-labelled: no recording of a subject that is judged; and the labels that there are to give. */
+function unlabelledFor({ unlabelled }: Division, training: readonly LoadedRecording[], judged: readonly LoadedRecording[]): Pick<SoupPlan, 'unlabelled' | 'labels'> {
   const subjects = new Set(judged.map(({ group }) => group));
-  return { unlabelled: unlabelled.filter(({ group }) => !subjects.has(group)), mix: labelMix(training, recipe.finetune.sampling.labelExponent) };
+  return { unlabelled: unlabelled.filter(({ group }) => !subjects.has(group)), labels: new Set(training.map(({ set }) => set)) };
 }
 
 /** Averaged weights of a finished phase. */
@@ -169,18 +169,18 @@ interface SoupPlan {
   memberJudged: Phase['judged'];
   /** Recordings that may be pseudo-labelled; none: no teacher. */
   unlabelled: readonly LoadedRecording[];
-  /** Label sets that may be given, and the mix that they come in. */
-  mix: LabelMix;
+  /** Label sets that may be given. */
+  labels: ReadonlySet<number>;
 }
 
 /** Draws of the teacher are no member's. */
 const TEACHER_NUMBER = 500;
 
 /** Recordings that a first fine-tuning is sure about, with their labels. */
-async function teach(context: HeartContext, phase: Phase, { unlabelled, mix }: SoupPlan): Promise<{ taken: LoadedRecording[]; seconds: number }> {
+async function teach(context: HeartContext, phase: Phase, { unlabelled, labels }: SoupPlan): Promise<{ taken: LoadedRecording[]; seconds: number }> {
   if (unlabelled.length === 0) return { taken: [], seconds: 0 };
   const { logits, seconds } = await runPhase(context, { ...phase, name: `${phase.name}/teacher`, number: phase.number + TEACHER_NUMBER, judged: { unlabelled } });
-  const taken = pseudoLabelled(unlabelled, logits['unlabelled'] ?? [], mix, context.recipe.pseudoConfidence);
+  const taken = pseudoLabelled(unlabelled, logits['unlabelled'] ?? [], labels, context.recipe.pseudoConfidence);
   const counts = Object.entries(countLabels(taken)).map(([label, count]) => `${count} ${label}`).join(', ');
   context.log.line(`${phase.name}: ${taken.length} of ${unlabelled.length} unlabelled recordings pseudo-labelled${counts === '' ? '' : ` (${counts})`}`);
   return { taken, seconds };

@@ -108,7 +108,7 @@ function soupLines({ soup }: TrainingResults): string[] {
 function pseudoLines({ pseudoLabels }: TrainingResults): string[] {
   if (!pseudoLabels) return [];
   const counts = (taken: Record<string, number>) => Object.entries(taken).map(([label, count]) => `${count} ${label}`).join(', ') || 'none';
-  return [`Unlabelled PASCAL B recordings that a first fine-tuning was sure about (at the labelled ones' mix of labels) were trained on with its label, in a fold never one of a subject that the fold judges: ${counts(pseudoLabels.final)} for the final model; per fold ${pseudoLabels.folds.map(counts).join('; ')}.`];
+  return [`Unlabelled PASCAL B recordings that a first fine-tuning was sure about were trained on with its label, in a fold never one of a subject that the fold judges: ${counts(pseudoLabels.final)} for the final model; per fold ${pseudoLabels.folds.map(counts).join('; ')}.`];
 }
 
 function crossValidationSection(results: TrainingResults): string {

@@ -15,14 +15,14 @@ export interface TrainOptions {
   run?: string;
   /** Folder of the model package. Default `models/<name>`. */
   output?: string;
-  /** Name and version of the model. Defaults `heart-resnet34`, `0.3.0`. */
+  /** Name and version of the model. Defaults `heart-resnet34`, `0.2.0`. */
   name?: string;
   version?: string;
   /** Default 1. */
   seed?: number;
-  /** Windows of self-supervised pre-training ahead of it, without labels; 0 = none. Default 48000. */
+  /** Windows of self-supervised pre-training ahead of it, without labels. Default 0 = none. */
   listenWindows?: number;
-  /** Windows to pre-train on. Default 64000. */
+  /** Windows to pre-train on. Default 80000. */
   pretrainWindows?: number;
   /** Windows to fine-tune on, per fold and for the final model. Default 4000. */
   finetuneWindows?: number;
@@ -76,7 +76,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     run: resolve(options.run ?? join('runs', 'heart')),
     output: resolve(options.output ?? join('models', name)),
     name,
-    version: options.version ?? '0.3.0',
+    version: options.version ?? '0.2.0',
     seed: options.seed ?? 1,
     start: startPath(options.start),
     fastMath: options.fastMath ?? false,

@@ -32,7 +32,6 @@ const options = (run: string): TrainOptions => ({
   name: 'tiny',
   seed: 3,
   phaseBranch: true,
-  listenWindows: 0,
   pretrainWindows: 32,
   finetuneWindows: 16,
   batchSize: 4,

@@ -26,7 +26,7 @@ describe('options of the recipe heart', () => {
 
   it('listens first where it is told to, to as many windows as it is told', () => {
     expect(withDefaults({ data: '.', listenWindows: 9 }).recipe.listen).toMatchObject({ windows: 9, batchSize: 16 });
-    expect(withDefaults({ data: '.' }).recipe.listen).toMatchObject({ windows: 48_000 });
+    expect(withDefaults({ data: '.' }).recipe).not.toHaveProperty('listen');
     expect(withDefaults({ data: '.', listenWindows: 7, batchSize: 3 }).recipe.listen).toMatchObject({ windows: 7, batchSize: 3 });
     expect(withDefaults({ data: '.', listenWindows: 0 }).recipe).not.toHaveProperty('listen');
     expect(() => withDefaults({ data: '.', listenWindows: -1 })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID' }));
