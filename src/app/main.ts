@@ -104,7 +104,7 @@ program
   .option('--windows <n>', 'own: windows to train on in each fold (default: 24000)')
   .option('--start <file>', 'heart, own: safetensors file whose trunk to start from, e.g. a run’s weights (default: random weights)')
   .option('--binary', 'own: only normal against all other labels')
-  .option('--fast-math', 'heart, own: convolutions in bfloat16 where the processor has them')
+  .option('--fast-math', 'heart, own: convolutions in bfloat16 where the processor has AMX for them')
   .option('--weights <file>', 'article: safetensors file of a torchvision or timm ResNet-34 to start from (default: random weights)')
   .option('--image-size <pixels>', 'article: side of the pictures (default: 512)')
   .addOption(new Option('--split <kind>', 'article: random leaks subjects, as the article did (default: subject)').choices(['subject', 'random']))
