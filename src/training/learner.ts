@@ -38,8 +38,8 @@ export function requireEngine(): void {
 
 /**
  * A trainer for one stage; starts from `start`, or from random weights by `seed`. Bit i of a label set is output i.
- * `fastMath`: bfloat16 convolutions, where the processor is faster at them. `frameClasses`: outputs of the frame head, where it
- * does not learn the heart's states.
+ * `fastMath`: bfloat16 convolutions, where the processor is faster at them. `frameClasses`: outputs of the frame head,
+ * where it does not learn the heart's states.
  */
 export function openLearner(spec: ResNetSpec, params: FeatureParams, recipe: StageRecipe, seed: number, start: StateDict | undefined, { fastMath = false, frameClasses = frameClassCount(frameClassesOf(spec)) } = {}): OpenLearner {
   const { weightDecay, labelSmoothing, emaDecay } = recipe;

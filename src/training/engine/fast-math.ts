@@ -32,7 +32,7 @@ export function precisionOf(fastMath: boolean): Precision {
 
 /** For the log, where fast math was asked for and is not to be had. */
 export function precisionWarnings(fastMath: boolean): string[] {
-  return fastMath && precisionOf(fastMath) === 'float32' ? ['--fast-math: this processor has no AMX for bfloat16, so convolutions are computed in float32, which is faster here'] : [];
+  return fastMath && !fastMathPays() ? ['--fast-math: this processor has no AMX for bfloat16, so convolutions are computed in float32, which is faster here'] : [];
 }
 
 /** For cards and reports; absent in runs from before there was a choice. */
