@@ -20,13 +20,14 @@ import { frameAccuracy, type FrameFigures } from './frame-accuracy.js';
 import { withoutHeadIfNone, type StatesByPath } from './load-states.js';
 import { frameClassesOf, openLearner, type OpenLearner } from './learner.js';
 import { countLabels, pseudoLabelled } from './pseudo-labels.js';
+import { firstFrames, halfWidth } from './half-windows.js';
 import { listenStage } from './listen-stage.js';
 import { FRAME_KINDS } from './masked-frames.js';
 import { fitPhaseBranch } from './phase-fit.js';
 import { clipLengths, spreadLengths, type HeartRecipe, type StageRecipe } from './recipe.js';
 import { writeAtomically, type RunLog } from './run-log.js';
 import type { Clip } from './sampler.js';
-import { trainStage } from './train-stage.js';
+import { trainStage, type TrainStageOptions } from './train-stage.js';
 import { averageWeights } from './weight-soup.js';
 
 /** What every phase needs. */
@@ -282,7 +283,17 @@ function fit({ spec, params, seed, states, folder: run, log, checkpointEveryStep
     checkpointEverySteps,
     log,
   };
-  return (listening ? listenStage : trainStage)(learner, stage);
+  return listening ? listenStage(learner, stage) : trainStage(learner, { ...stage, ...beginningHalf(spec, params, stage) });
+}
+
+/** Half windows for the first part of the stage, where the recipe asks for them. */
+function beginningHalf(spec: ResNetSpec, { windowFrames }: FeatureParams, { name, recipe, log }: Pick<TrainStageOptions, 'name' | 'recipe' | 'log'>): Pick<TrainStageOptions, 'prepare'> {
+  const { halfWindows = 0, windows, batchSize } = recipe;
+  const steps = Math.round((halfWindows * windows) / batchSize);
+  if (steps === 0) return {};
+  const width = halfWidth(spec, windowFrames);
+  log.line(`${name}: ${width} of ${windowFrames} frames up to step ${steps}; a step takes about twice as long from there on`);
+  return { prepare: (batch, step) => (step < steps ? firstFrames(batch, windowFrames, width) : batch) };
 }
 
 /** Fits the phase branch to what the stage has trained; gives the seconds that it took. */

@@ -50,8 +50,8 @@ export function openLearner(spec: ResNetSpec, params: FeatureParams, recipe: Sta
   trainer.requireMemory(recipe.batchSize);
   if (start) trainer.loadStateDict(start);
   return {
-    step: ({ x, n, setsA, setsB, lambda, frameTargets }, rates) =>
-      trainer.step({ x, n, setsA: masks(setsA, spec.labels), setsB: masks(setsB, spec.labels), lambda, ...(frameHead && frameTargets ? { frameTargets } : {}) }, rates),
+    step: ({ x, n, width, setsA, setsB, lambda, frameTargets }, rates) =>
+      trainer.step({ x, n, ...(width === undefined ? {} : { width }), setsA: masks(setsA, spec.labels), setsB: masks(setsB, spec.labels), lambda, ...(frameHead && frameTargets ? { frameTargets } : {}) }, rates),
     save: (folder) => trainer.save(folder),
     restore: (folder) => trainer.restore(folder),
     predict: (x, n) => trainer.predict(x, n),

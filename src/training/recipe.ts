@@ -33,6 +33,8 @@ export interface StageRecipe {
   labelSmoothing: number;
   /** Weight of the frame head's loss (heart states, where the data has them) beside the labels'; 0 or absent = no head. */
   frameHeadWeight?: number;
+  /** Part of the stage, from its start, that trains on the first half of each window (half-windows.ts); 0 or absent = none. */
+  halfWindows?: number;
   /** How the phase branch is fitted afterwards, where the network has one. */
   phaseFit?: PhaseFitRecipe;
   augmentation: Augmentation;

@@ -82,9 +82,11 @@ export function createSampler(clips: readonly Clip[], params: FeatureParams, { f
 
 /** One mini-batch. Row i is λ·a + (1 − λ)·b of two windows whose label sets are setsA[i] and setsB[i]. */
 export interface Batch {
-  /** n × nMels × windowFrames. */
+  /** n × nMels × windowFrames, or × width. */
   x: Float32Array;
   n: number;
+  /** Frames per window where they are fewer than windowFrames (half-windows.ts). */
+  width?: number;
   setsA: LabelSet[];
   setsB: LabelSet[];
   lambda: Float32Array;

@@ -4,7 +4,7 @@ import { StageError } from '../common/stage-error.js';
 import { heartFeatures, type FeatureParams } from '../features/index.js';
 import { resnet34, type ResNetSpec } from '../inference/resnet34.js';
 import { LABELS } from './label-map.js';
-import { headWeight, whole } from './option-checks.js';
+import { headWeight, invalidOption, whole } from './option-checks.js';
 import { HEART_RECIPE, type HeartRecipe, type StageRecipe } from './recipe.js';
 import { startPath } from './start-from.js';
 
@@ -24,6 +24,8 @@ export interface TrainOptions {
   listenWindows?: number;
   /** Windows to pre-train on. Default 80000. */
   pretrainWindows?: number;
+  /** Part of pre-training, 0 to 1, from its start, on the first half of each window, at half the cost. Default 0. */
+  halfWindows?: number;
   /** Windows to fine-tune on, per fold and for the final model. Default 4000. */
   finetuneWindows?: number;
   /** Fine-tunings whose weights are averaged, per fold and for the final model. Default 1. */
@@ -59,7 +61,7 @@ export interface TrainSettings extends Required<Omit<TrainOptions, RecipeOption 
   start: string | null;
 }
 
-type RecipeOption = 'listenWindows' | 'pretrainWindows' | 'finetuneWindows' | 'finetuneRuns' | 'frameHead' | 'pretrainDatasets' | 'pseudoLabels' | 'phaseBranch' | 'batchSize' | 'folds';
+type RecipeOption = 'listenWindows' | 'pretrainWindows' | 'halfWindows' | 'finetuneWindows' | 'finetuneRuns' | 'frameHead' | 'pretrainDatasets' | 'pseudoLabels' | 'phaseBranch' | 'batchSize' | 'folds';
 
 /** Throws TRAINING_OPTION_INVALID. */
 export function withDefaults(options: TrainOptions): TrainSettings {
@@ -89,13 +91,20 @@ export function withDefaults(options: TrainOptions): TrainSettings {
       pretrainDatasets: checkedDatasets(options.pretrainDatasets, recipe),
       folds: whole('folds', options.folds ?? recipe.folds, 2),
       ...listenStage(options, { ...recipe, ...(listen ? { listen } : {}) }),
-      pretrain: stage(recipe.pretrain, options.pretrainWindows, options.frameHead),
+      pretrain: { ...stage(recipe.pretrain, options.pretrainWindows, options.frameHead), ...halfPart(options.halfWindows) },
       finetune: stage(recipe.finetune, options.finetuneWindows, options.frameHead === undefined ? undefined : options.frameHead / 2),
       pseudoLabels: options.pseudoLabels ?? recipe.pseudoLabels ?? false,
       phaseBranch: options.phaseBranch ?? recipe.phaseBranch ?? false,
       finetuneRuns: whole('finetuneRuns', options.finetuneRuns ?? recipe.finetuneRuns, 1),
     },
   };
+}
+
+/** Throws TRAINING_OPTION_INVALID. */
+function halfPart(halfWindows: number | undefined): Pick<StageRecipe, 'halfWindows'> {
+  if (halfWindows === undefined) return {};
+  if (halfWindows >= 0 && halfWindows <= 1) return { halfWindows };
+  throw invalidOption('halfWindows', halfWindows, 'a part from 0 (none) to 1 (all of pre-training)');
 }
 
 /** Self-supervised pre-training, unless 0 windows are asked for. */

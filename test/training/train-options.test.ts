@@ -32,6 +32,13 @@ describe('options of the recipe heart', () => {
     expect(() => withDefaults({ data: '.', listenWindows: -1 })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID' }));
   });
 
+  it('begins pre-training on half windows where it is told to', () => {
+    expect(withDefaults({ data: '.', halfWindows: 0.75 }).recipe.pretrain.halfWindows).toBe(0.75);
+    expect(withDefaults({ data: '.', halfWindows: 0.75 }).recipe.finetune).not.toHaveProperty('halfWindows');
+    expect(withDefaults({ data: '.' }).recipe.pretrain).not.toHaveProperty('halfWindows');
+    for (const halfWindows of [-0.1, 1.1, NaN]) expect(() => withDefaults({ data: '.', halfWindows })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID', message: expect.stringContaining(String(halfWindows)) }));
+  });
+
   it('has a phase branch where it is asked for and the frame head has something to learn', () => {
     const { recipe, features, spec } = withDefaults({ data: '.', phaseBranch: true });
     expect(networkOf(spec, recipe, features, true).phase).toEqual({ height: 64, width: 188, phases: 8, members: 8, hidden: 64 });

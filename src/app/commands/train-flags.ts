@@ -6,7 +6,7 @@ import type { TrainOptions } from '../../training/train-options.js';
 
 /** Flags that not every preset knows. */
 export const OWN_FLAGS = {
-  heart: ['output', 'name', 'modelVersion', 'listenWindows', 'pretrainWindows', 'finetuneWindows', 'finetuneRuns', 'frameHead', 'pretrainDatasets', 'pseudoLabels', 'phaseBranch', 'folds', 'start', 'fastMath'],
+  heart: ['output', 'name', 'modelVersion', 'listenWindows', 'pretrainWindows', 'halfWindows', 'finetuneWindows', 'finetuneRuns', 'frameHead', 'pretrainDatasets', 'pseudoLabels', 'phaseBranch', 'folds', 'start', 'fastMath'],
   article: ['dataset', 'weights', 'imageSize', 'split', 'validationShare', 'epochs', 'unfreezeEpochs', 'earlyStopping', 'freeze', 'learningRate', 'finderSteps', 'weightDecay', 'dropout'],
   own: ['dataset', 'folds', 'windows', 'start', 'frameHead', 'binary', 'fastMath'],
 } as const;
@@ -33,7 +33,7 @@ export function heartOptions(flags: Flags): TrainOptions {
     ...texts(flags, ['run', 'output', 'name', 'start']),
     ...(flags['modelVersion'] === undefined ? {} : { version: String(flags['modelVersion']) }),
     ...(flags['pretrainDatasets'] === undefined ? {} : { pretrainDatasets: String(flags['pretrainDatasets']).split(',').map((name) => name.trim()) }),
-    ...numbers(flags, ['seed', 'listenWindows', 'pretrainWindows', 'finetuneWindows', 'finetuneRuns', 'frameHead', 'batchSize', 'folds', 'checkpointEverySteps']),
+    ...numbers(flags, ['seed', 'listenWindows', 'pretrainWindows', 'halfWindows', 'finetuneWindows', 'finetuneRuns', 'frameHead', 'batchSize', 'folds', 'checkpointEverySteps']),
     ...(flags['phaseBranch'] === undefined ? {} : { phaseBranch: flags['phaseBranch'] === true }),
     ...(flags['pseudoLabels'] === undefined ? {} : { pseudoLabels: flags['pseudoLabels'] === true }),
     fastMath: flags['fastMath'] === true,

@@ -9,7 +9,7 @@ import type { StateDict } from '../../inference/state-dict.js';
 import { adamW, type AdamState, follow, type Group, groupsOf } from './adamw.js';
 import { readCheckpoint, type Stored, writeCheckpoint } from './checkpoint.js';
 import { fastMathSupported } from './fast-math.js';
-import { frameHead } from '../../inference/frame-head.js';
+import { frameHead, type FrameHead } from '../../inference/frame-head.js';
 import { frameLoss, frameProbabilities } from './frame-loss.js';
 import { type Handle, Kernels } from './kernels.js';
 import { setLoss } from './loss.js';
@@ -59,6 +59,8 @@ export interface TrainingBatch {
   /** n × height × width. */
   x: Float32Array;
   n: number;
+  /** Frames of these windows, at most the trainer's width (default), and such that the frame head's outputs mean the same frames. */
+  width?: number;
   setsA: Float32Array;
   setsB: Float32Array;
   lambda: Float32Array;
@@ -126,7 +128,8 @@ export class Trainer {
   step(batch: TrainingBatch, rates: { learningRate: number; beta1: number }): { loss: number; frameLoss?: number } {
     this.check(batch);
     return this.guarded(() => {
-      const { height, width, labelSmoothing = 0, clipNorm } = this.options;
+      const { height, labelSmoothing = 0, clipNorm } = this.options;
+      const { width = this.options.width } = batch;
       const pass = this.network.train(batch.x, [batch.n, height, width], this.source(this.present), {
         freezeConvolutions: this.frozen,
         bfloat16: this.precision === 'bfloat16',
@@ -289,12 +292,18 @@ export class Trainer {
   }
 
   /** Mean loss of the frames, and its gradient times its weight; undefined where none has a target. */
-  private frameLoss(logits: Float32Array | undefined, { n, frameTargets }: TrainingBatch): { loss: number; gradient: Float32Array } | undefined {
-    const { frameHead: head } = this.layout;
+  private frameLoss(logits: Float32Array | undefined, { n, frameTargets, width }: TrainingBatch): { loss: number; gradient: Float32Array } | undefined {
+    const head = this.headAt(width);
     const found = head && logits && frameTargets && frameLoss(logits, n, head, frameTargets);
     if (!found) return undefined;
     const factor = this.options.frameHead?.weight ?? 0;
     return { loss: found.loss, gradient: found.gradient.map((value) => factor * value) };
+  }
+
+  /** The frame head for windows of so many frames. */
+  private headAt(width = this.options.width): FrameHead | undefined {
+    const { frameHead: head } = this.layout;
+    return head && (width === head.width ? head : frameHead(this.options.spec, width, head.states));
   }
 
   private requireBranch(): PhaseBranchSpec {
@@ -360,8 +369,11 @@ export class Trainer {
     return { featureMask: mask };
   }
 
-  private check({ x, n, setsA, setsB, lambda, weight, frameTargets }: TrainingBatch): void {
-    const { height, width, spec } = this.options;
+  private check({ x, n, width = this.options.width, setsA, setsB, lambda, weight, frameTargets }: TrainingBatch): void {
+    const { height, spec } = this.options;
+    if (!(width <= this.options.width)) throw batchInvalid(`width is ${width}, at most ${this.options.width} is allowed`);
+    const [head, whole] = [this.headAt(width), this.headAt()];
+    if (head?.offset !== whole?.offset || head?.framesPerColumn !== whole?.framesPerColumn) throw batchInvalid(`width is ${width}, where the frame head's outputs mean other frames than at ${this.options.width}`);
     requireLength('x', x, n * height * width);
     requireLength('setsA', setsA, n * spec.labels);
     requireLength('setsB', setsB, n * spec.labels);
@@ -411,13 +423,11 @@ function clip(kernels: Kernels, gradients: Map<string, Handle>, limit: number): 
 }
 
 function requireLength(name: string, values: Float32Array, expected: number): void {
-  if (values.length === expected) return;
-  throw new StageError({
-    code: 'TRAINING_BATCH_INVALID',
-    stage: 'training',
-    message: `${name} holds ${values.length} values, ${expected} are needed`,
-    remedy: 'This is a defect of the recipe that made the batch: please report it with this message.',
-  });
+  if (values.length !== expected) throw batchInvalid(`${name} holds ${values.length} values, ${expected} are needed`);
+}
+
+function batchInvalid(message: string): StageError {
+  return new StageError({ code: 'TRAINING_BATCH_INVALID', stage: 'training', message, remedy: 'This is a defect of the recipe that made the batch: please report it with this message.' });
 }
 
 function outOfMemory(cause: RangeError): StageError {

@@ -304,6 +304,19 @@ describe.skipIf(!tensorFlowStatus().installed)('Trainer with a frame head (needs
     expect(a).not.toEqual(b);
   });
 
+  it('steps on narrower windows as a trainer that was made for them', () => {
+    const narrow = 13;
+    const [whole, half] = [make(), make({ width: narrow })];
+    const targets = someTargets(60).subarray(0, n * narrow * states);
+    const data = { ...noiseBatch(60, n, height, narrow), frameTargets: targets };
+    expect(whole.step({ ...data, width: narrow }, rates)).toEqual(half.step(data, rates));
+    expect(whole.stateDict({ frameHead: true })).toEqual(half.stateDict({ frameHead: true }));
+    // And goes on with whole ones.
+    expect(whole.step({ ...batch(61), frameTargets: someTargets(61) }, rates).frameLoss).toBeGreaterThan(0);
+    expect(() => whole.step({ ...noiseBatch(60, n, height, 12), width: 12 }, rates)).toThrow(/width is 12, where the frame head's outputs mean other frames than at 27/);
+    expect(() => whole.step({ ...noiseBatch(60, n, height, 28), width: 28 }, rates)).toThrow(/width is 28, at most 27 is allowed/);
+  });
+
   it('refuses targets of another size, and any where there is no head', () => {
     expect(() => make().step({ ...batch(50), frameTargets: new Float32Array(5) }, rates)).toThrow(/frameTargets holds 5 values, 648 are needed/);
     expect(() => plain().step({ ...batch(50), frameTargets: someTargets(50) }, rates)).toThrow(expect.objectContaining({ code: 'TRAINING_BATCH_INVALID' }) as Error);
