@@ -28,6 +28,8 @@ export interface StageOptions {
   steps: number;
   batchSize: number;
   schedule: Schedule;
+  /** Work of the first so many steps, in any unit, for the time that is left; default: all steps take as long. */
+  workOf?: (steps: number) => number;
   /** The batch of each step: a function of the step alone. */
   batch: (step: number) => Batch | Promise<Batch>;
   checkpointEverySteps: number;
@@ -60,10 +62,10 @@ export function recallCurve(log: RunLog, phase: string, steps: number, batchSize
 
 /** Runs the stage from its last checkpoint (or from the learner's present weights) to its end; returns its curve. */
 export async function runStage(learner: Learner, options: StageOptions): Promise<StageProgress> {
-  const { name, steps, batchSize, log } = options;
+  const { name, steps, batchSize, log, workOf = (done) => done } = options;
   mkdirSync(options.folder, { recursive: true });
   const state = options.progress ?? (await resume(learner, options));
-  const clock = log.phase(name, steps * batchSize, 'windows', state.step * batchSize);
+  const clock = log.phase(name, steps * batchSize, 'windows', { from: state.step * batchSize, workOf: (windows) => workOf(windows / batchSize) });
   let startedAt = performance.now();
   let running = state.curve.at(-1)?.loss ?? NaN;
   let frames = NaN;
@@ -139,8 +141,10 @@ export function discardCheckpoint(folder: string): void {
 }
 
 function logStep(options: StageOptions, step: number, { loss, frameLoss }: { loss: number; frameLoss: number }, learningRate: number, startedAt: number, state: StageProgress): void {
-  const pace = ((step - state.step) * options.batchSize) / ((performance.now() - startedAt) / 1000);
-  const eta = ((options.steps - step) * options.batchSize) / pace / 60;
+  const { workOf = (done: number) => done } = options;
+  const seconds = (performance.now() - startedAt) / 1000;
+  const pace = ((step - state.step) * options.batchSize) / seconds;
+  const eta = (((workOf(options.steps) - workOf(step)) / (workOf(step) - workOf(state.step))) * seconds) / 60;
   options.log.line(
     `${options.name}: step ${step}/${options.steps} loss ${loss.toFixed(4)}${Number.isNaN(frameLoss) ? '' : ` frames ${frameLoss.toFixed(4)}`} lr ${learningRate.toExponential(1)} ${pace.toFixed(1)} windows/s, ${eta.toFixed(1)} min left`,
   );

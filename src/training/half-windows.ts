@@ -1,11 +1,14 @@
 /**
- * Half windows: most of what a network learns early it learns from 1.5 s of sound as well as from 3 s, at half the
- * cost. A stage can therefore begin on the first half of each window (progressive resizing, as fastai has it for pictures).
+ * Half windows: most of what a network learns early it learns from 1.5 s of sound as well as from 3 s, at little more
+ * than half the cost. A stage can therefore begin on the first half of each window (progressive resizing, as fastai has it for pictures).
  */
 import { frameHead } from '../inference/frame-head.js';
 import type { ResNetSpec } from '../inference/resnet34.js';
 import { invalidOption } from './option-checks.js';
 import type { Batch } from './sampler.js';
+
+/** Time of a step on half windows over that of one on whole ones, of a ResNet-34 on 64 × 188 values (measured, batch of 16): the update costs both the same. */
+export const HALF_WINDOW_COST = 0.6;
 
 /**
  * Frames of a half window: the most, up to half of a whole one, at which every output of the frame head means the frame

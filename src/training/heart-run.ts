@@ -20,7 +20,7 @@ import { frameAccuracy, type FrameFigures } from './frame-accuracy.js';
 import { withoutHeadIfNone, type StatesByPath } from './load-states.js';
 import { frameClassesOf, openLearner, type OpenLearner } from './learner.js';
 import { countLabels, pseudoLabelled } from './pseudo-labels.js';
-import { firstFrames, halfWidth } from './half-windows.js';
+import { firstFrames, HALF_WINDOW_COST, halfWidth } from './half-windows.js';
 import { listenStage } from './listen-stage.js';
 import { FRAME_KINDS } from './masked-frames.js';
 import { fitPhaseBranch } from './phase-fit.js';
@@ -287,13 +287,16 @@ function fit({ spec, params, seed, states, folder: run, log, checkpointEveryStep
 }
 
 /** Half windows for the first part of the stage, where the recipe asks for them. */
-function beginningHalf(spec: ResNetSpec, { windowFrames }: FeatureParams, { name, recipe, log }: Pick<TrainStageOptions, 'name' | 'recipe' | 'log'>): Pick<TrainStageOptions, 'prepare'> {
+function beginningHalf(spec: ResNetSpec, { windowFrames }: FeatureParams, { name, recipe, log }: Pick<TrainStageOptions, 'name' | 'recipe' | 'log'>): Pick<TrainStageOptions, 'prepare' | 'workOf'> {
   const { halfWindows = 0, windows, batchSize } = recipe;
-  const steps = Math.round((halfWindows * windows) / batchSize);
-  if (steps === 0) return {};
+  const halfSteps = Math.round((halfWindows * windows) / batchSize);
+  if (halfSteps === 0) return {};
   const width = halfWidth(spec, windowFrames);
-  log.line(`${name}: ${width} of ${windowFrames} frames up to step ${steps}; a step takes about twice as long from there on`);
-  return { prepare: (batch, step) => (step < steps ? firstFrames(batch, windowFrames, width) : batch) };
+  log.line(`${name}: ${width} of ${windowFrames} frames up to step ${halfSteps}`);
+  return {
+    prepare: (batch, step) => (step < halfSteps ? firstFrames(batch, windowFrames, width) : batch),
+    workOf: (steps) => steps - (1 - HALF_WINDOW_COST) * Math.min(steps, halfSteps),
+  };
 }
 
 /** Fits the phase branch to what the stage has trained; gives the seconds that it took. */

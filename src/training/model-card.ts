@@ -66,6 +66,7 @@ function recipeSection({ recipe, results }: CardFacts): string {
     '| stage | windows | batch | peak learning rate | weight decay | weight average | synthesised artifacts | frame head |\n|---|---|---|---|---|---|---|---|\n' +
       `${recipe.listen ? `${stage('self-supervised', recipe.listen)}\n` : ''}${stage('pre-training', recipe.pretrain)}\n${stage('fine-tuning (each fold, final)', recipe.finetune)}`,
     `Start from ${results.start ?? 'random weights'}; AdamW, one-cycle; windows drawn evenly over data set, recording site and label (square roots of the counts), segment lengths drawn alike for every label so that clip length says nothing; time stretch ±12 %, equaliser ±6 dB, noise 10–40 dB, clipping, SpecAugment, mixup .2; label sets marginalised in the loss.${precisionNotes(results.precision).map((note) => ` ${note}`).join('')}`,
+    ...halfWindowLines(recipe),
     ...frameHeadLines(results),
     ...listenLines(recipe),
     ...phaseLines(results),
@@ -73,6 +74,12 @@ function recipeSection({ recipe, results }: CardFacts): string {
     ...pseudoLines(results),
     `Probabilities are softmax(logits / ${results.calibration.temperature.toFixed(3)}). Temperature, the threshold for "unknown" (confidence below ${results.calibration.unknownBelow.toFixed(3)}: the least confident fifth) and, with a part of PhysioNet kept for it, the threshold for "abnormal" (${results.calibration.abnormal.toFixed(3)}) were set on out-of-fold predictions, that is on the predictions reported here: figures at those thresholds are slightly optimistic, AUROC and macro-F1 are not touched by them. ${SETTINGS_HISTORY}`,
   ].join('\n\n');
+}
+
+function halfWindowLines({ pretrain, finetune }: HeartRecipe): string[] {
+  const parts = ([['pre-training', pretrain], ['each fine-tuning', finetune]] as const).flatMap(([name, { halfWindows = 0 }]) => (halfWindows > 0 ? [`the first ${Math.round(halfWindows * 100)} % of ${name}`] : []));
+  if (parts.length === 0) return [];
+  return [`In ${parts.join(' and ')} the network heard the first half of each window, which costs little more than half (progressive resizing).`];
 }
 
 function listenLines({ listen }: HeartRecipe): string[] {

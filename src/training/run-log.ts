@@ -10,7 +10,7 @@ export interface TrainingProgress {
   done: number;
   total: number;
   unit: 'clips' | 'windows' | 'steps';
-  /** Items per second in this process, and seconds to the end of the phase at that pace. */
+  /** Items per second in this process, and seconds to the end of the phase at the pace of its work (as much per item, unless the phase says otherwise). */
   perSecond: number;
   etaSeconds: number;
   /** Running mean of the loss, where there is one. */
@@ -48,7 +48,7 @@ export interface PhaseProgress {
 }
 
 export class RunLog {
-  private lastWrite = 0;
+  private lastWrite = -Infinity;
 
   constructor(private readonly options: RunLogOptions) {
     mkdirSync(options.folder, { recursive: true });
@@ -60,20 +60,21 @@ export class RunLog {
     this.options.onLine?.(text);
   }
 
-  /** Starts a phase; `from` items were done by an earlier process. */
-  phase(phase: string, total: number, unit: TrainingProgress['unit'], from = 0): PhaseProgress {
+  /** Starts a phase; `from` items were done by an earlier process, and `workOf` so many items is their cost in any unit. */
+  phase(phase: string, total: number, unit: TrainingProgress['unit'], { from = 0, workOf = (items: number) => items } = {}): PhaseProgress {
     const startedAt = performance.now();
     return {
       update: (done, loss, learningRate) => {
         const seconds = (performance.now() - startedAt) / 1000;
         const perSecond = (done - from) / Math.max(1e-3, seconds);
+        const workDone = workOf(done) - workOf(from);
         this.report({
           phase,
           done,
           total,
           unit,
           perSecond,
-          etaSeconds: perSecond > 0 ? (total - done) / perSecond : 0,
+          etaSeconds: workDone > 0 ? ((workOf(total) - workOf(done)) / workDone) * seconds : 0,
           ...(loss === undefined ? {} : { loss }),
           ...(learningRate === undefined ? {} : { learningRate }),
           updatedAt: new Date().toISOString(),

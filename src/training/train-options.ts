@@ -15,7 +15,7 @@ export interface TrainOptions {
   run?: string;
   /** Folder of the model package. Default `models/<name>`. */
   output?: string;
-  /** Name and version of the model. Defaults `heart-resnet34`, `0.2.0`. */
+  /** Name and version of the model. Defaults `heart-resnet34`, `0.3.0`. */
   name?: string;
   version?: string;
   /** Default 1. */
@@ -24,7 +24,7 @@ export interface TrainOptions {
   listenWindows?: number;
   /** Windows to pre-train on. Default 80000. */
   pretrainWindows?: number;
-  /** Part of pre-training, 0 to 1, from its start, on the first half of each window, at half the cost. Default 0. */
+  /** Part of every pre-training and fine-tuning, 0 to 1, from its start, on the first half of each window (half-windows.ts); 0 = none. Default 0.75. */
   halfWindows?: number;
   /** Windows to fine-tune on, per fold and for the final model. Default 4000. */
   finetuneWindows?: number;
@@ -69,6 +69,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
   const stage = (from: StageRecipe, windows: number | undefined, frameHead: number | undefined): StageRecipe => ({
     ...from,
     ...(frameHead === undefined ? {} : { frameHeadWeight: headWeight(frameHead) }),
+    ...(options.halfWindows === undefined ? {} : { halfWindows: halfPart(options.halfWindows) }),
     windows: whole('windows', windows ?? from.windows, 1),
     batchSize: whole('batchSize', options.batchSize ?? from.batchSize, 1),
   });
@@ -78,7 +79,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     run: resolve(options.run ?? join('runs', 'heart')),
     output: resolve(options.output ?? join('models', name)),
     name,
-    version: options.version ?? '0.2.0',
+    version: options.version ?? '0.3.0',
     seed: options.seed ?? 1,
     start: startPath(options.start),
     fastMath: options.fastMath ?? false,
@@ -91,7 +92,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
       pretrainDatasets: checkedDatasets(options.pretrainDatasets, recipe),
       folds: whole('folds', options.folds ?? recipe.folds, 2),
       ...listenStage(options, { ...recipe, ...(listen ? { listen } : {}) }),
-      pretrain: { ...stage(recipe.pretrain, options.pretrainWindows, options.frameHead), ...halfPart(options.halfWindows) },
+      pretrain: stage(recipe.pretrain, options.pretrainWindows, options.frameHead),
       finetune: stage(recipe.finetune, options.finetuneWindows, options.frameHead === undefined ? undefined : options.frameHead / 2),
       pseudoLabels: options.pseudoLabels ?? recipe.pseudoLabels ?? false,
       phaseBranch: options.phaseBranch ?? recipe.phaseBranch ?? false,
@@ -101,10 +102,9 @@ export function withDefaults(options: TrainOptions): TrainSettings {
 }
 
 /** Throws TRAINING_OPTION_INVALID. */
-function halfPart(halfWindows: number | undefined): Pick<StageRecipe, 'halfWindows'> {
-  if (halfWindows === undefined) return {};
-  if (halfWindows >= 0 && halfWindows <= 1) return { halfWindows };
-  throw invalidOption('halfWindows', halfWindows, 'a part from 0 (none) to 1 (all of pre-training)');
+function halfPart(halfWindows: number): number {
+  if (halfWindows >= 0 && halfWindows <= 1) return halfWindows;
+  throw invalidOption('halfWindows', halfWindows, 'a part from 0 (none) to 1 (all of each stage)');
 }
 
 /** Self-supervised pre-training, unless 0 windows are asked for. */

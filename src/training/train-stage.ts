@@ -19,10 +19,12 @@ export interface TrainStageOptions extends Pick<BatchFeedOptions, 'clips' | 'par
   log: RunLog;
   /** What becomes of a batch before its step; default: nothing. */
   prepare?: (batch: Batch, step: number) => Batch;
+  /** Work of the first so many steps; default: all steps take as long. */
+  workOf?: (steps: number) => number;
 }
 
 /** Trains by the recipe, from the last checkpoint if there is one. Throws as withBatchFeed and runStage. */
-export function trainStage(learner: OpenLearner, { name, folder, recipe, clips, params, sampling, checkpointEverySteps, log, prepare = (batch) => batch }: TrainStageOptions): Promise<StageProgress> {
+export function trainStage(learner: OpenLearner, { name, folder, recipe, clips, params, sampling, checkpointEverySteps, log, prepare = (batch) => batch, workOf }: TrainStageOptions): Promise<StageProgress> {
   const { batchSize, augmentation, maxLearningRate } = recipe;
   const steps = Math.max(1, Math.round(recipe.windows / batchSize));
   log.line(`${name}: ${clips.length} clips, ${steps} steps of ${batchSize} windows`);
@@ -36,6 +38,7 @@ export function trainStage(learner: OpenLearner, { name, folder, recipe, clips, 
       steps,
       batchSize,
       schedule: oneCycle({ steps, maxLearningRate }),
+      ...(workOf ? { workOf } : {}),
       batch: async (step) => prepare(await feed.batch(step), step),
       checkpointEverySteps,
       log,

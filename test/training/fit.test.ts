@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { runStage, type Learner, type StageOptions } from '../../src/training/fit.js';
-import { RunLog } from '../../src/training/run-log.js';
+import { RunLog, type TrainingProgress } from '../../src/training/run-log.js';
 import type { Batch } from '../../src/training/sampler.js';
 
 const root = mkdtempSync(join(tmpdir(), 'stetho-fit-'));
@@ -44,7 +44,40 @@ function stage(name: string, changes: Partial<StageOptions> = {}): StageOptions 
   };
 }
 
+describe('RunLog', () => {
+  it('tells the time that is left by the work that is left', async () => {
+    const seen: TrainingProgress[] = [];
+    const log = new RunLog({ folder: join(root, 'eta'), onProgress: (progress) => seen.push(progress) });
+    // Items 6 to 10 cost three times those before; 2 were done by another process.
+    const clock = log.phase('phase', 10, 'windows', { from: 2, workOf: (items) => items + 2 * Math.max(0, items - 5) });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    clock.update(6);
+    const { etaSeconds, perSecond } = seen[0]!;
+    const seconds = 4 / perSecond;
+    expect(seconds).toBeGreaterThan(0.01);
+    expect(etaSeconds / seconds).toBeCloseTo((20 - 8) / (8 - 2), 6);
+    clock.update(10);
+    expect(seen.at(-1)).toMatchObject({ done: 10, etaSeconds: 0 });
+  });
+});
+
 describe('runStage', () => {
+  it('tells the time that is left by the work of its steps', async () => {
+    const lines: string[] = [];
+    const slow = new Recorder();
+    const step = slow.step.bind(slow);
+    slow.step = (...args) => {
+      for (const until = performance.now() + 1; performance.now() < until; );
+      return step(...args);
+    };
+    const log = new RunLog({ folder: join(root, 'work'), onLine: (line) => lines.push(line) });
+    await runStage(slow, stage('work', { steps: 40, checkpointEverySteps: 100, log, workOf: (steps) => steps + 1e6 * Math.max(0, steps - 20) }));
+    const left = lines.map((line) => Number(/([\d.]+) min left/.exec(line)?.[1]));
+    // 20 steps of 1 ms and more; each of those left takes a million times as long.
+    expect(left[0]).toBeGreaterThan(300);
+    expect(left[1]).toBe(0);
+  });
+
   it('comes to the same end wherever it was cut off', async () => {
     const whole = new Recorder();
     const expected = await runStage(whole, stage('whole'));
