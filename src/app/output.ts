@@ -1,5 +1,6 @@
 /** How commands talk to people and programs: errors with remedies on stderr, tables, JSON, exit codes. */
 import { StageError, toStageError } from '../common/stage-error.js';
+import { namedFileError } from './file-errors.js';
 
 /** Exit codes of every command (docs/errors.md). */
 export const EXIT = {
@@ -25,7 +26,7 @@ export function exitCodeOf(error: StageError): number {
 
 /** Prints what went wrong and what to do, for a person (or as JSON), and returns the exit code. */
 export function reportError(thrown: unknown, json = false): number {
-  const error = toStageError(thrown, { code: 'APP_INTERNAL', stage: 'app', remedy: 'This is a defect: please report it with the lines above.' });
+  const error = toStageError(namedFileError(thrown), { code: 'APP_INTERNAL', stage: 'app', remedy: 'This is a defect: please report it with the lines above.' });
   if (json) {
     const { code, stage, message, remedy, streamId, retryable } = error;
     process.stderr.write(`${JSON.stringify({ error: { code, stage, message, remedy, streamId, retryable } })}\n`);

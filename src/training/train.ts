@@ -12,6 +12,7 @@ import { openDataset, type OpenedDataset } from './datasets/open-dataset.js';
 import { precisionOf, precisionWarnings } from './engine/fast-math.js';
 import { noteEnvironment } from './report/environment.js';
 import { writeReport } from './report/write-report.js';
+import { heartFiles, requireRoom, runBytes, weightBytes } from './require-room.js';
 import { claimRun } from './run-identity.js';
 import { collectResults, type TrainingResults } from './results.js';
 import { RunLog, writeAtomically, type RunHooks } from './run-log.js';
@@ -33,6 +34,8 @@ export interface TrainResult {
 /** Trains, cross-validates, exports. Throws StageErrors (stage `training`; docs/errors.md). */
 export async function runTrain(options: TrainOptions, hooks: RunHooks = {}): Promise<TrainResult> {
   const settings = withDefaults(options);
+  requireRoom(settings.run, runBytes(settings.spec, heartFiles(settings.recipe)), { option: '--run' });
+  requireRoom(settings.output, weightBytes(settings.spec), { option: '--output', keep: false });
   const log = new RunLog({ folder: settings.run, ...hooks });
   requireEngine();
   claimRun(settings.run, identity(settings), log);

@@ -274,5 +274,9 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
   it('says at the start what would end the run later', async () => {
     await expect(runTrain({ ...options('few'), folds: 6 })).rejects.toMatchObject({ code: 'TRAINING_CLASS_MISSING' });
     await expect(runTrain({ ...options('none'), recipe: { ...HEART_RECIPE, targetDataset: 'circor' } })).rejects.toMatchObject({ code: 'TRAINING_DATASET_MISSING' });
+    const inFile = join(data, 'broken.wav', 'folder');
+    for (const where of ['run', 'output']) {
+      await expect(runTrain({ ...options('nowhere'), [where]: inFile })).rejects.toMatchObject({ code: 'TRAINING_FOLDER_UNWRITABLE', remedy: expect.stringContaining(`--${where}`) as string });
+    }
   });
 });

@@ -24,6 +24,7 @@ import type { EpochFigures } from '../report/report-data.js';
 import { writeReport } from '../report/write-report.js';
 import { floorSummaries } from '../results.js';
 import { RunLog, writeAtomically, type RunHooks } from '../run-log.js';
+import { requireRoom, runBytes } from '../require-room.js';
 import { claimRun } from '../run-identity.js';
 import { groupHoldout, randomHoldout, type Split } from '../splits.js';
 import { datasetClasses, summariseDataset, type ClipPrediction } from '../summary.js';
@@ -45,6 +46,7 @@ export interface ArticleResult {
 /** Throws StageErrors (stage `training`; docs/errors.md). */
 export async function runArticle(options: ArticleOptions, hooks: RunHooks = {}): Promise<ArticleResult> {
   const settings = articleSettings(options);
+  requireRoom(settings.run, runBytes(articleNetwork(settings, 2), 1), { option: '--run' });
   const log = new RunLog({ folder: settings.run, ...hooks });
   requireEngine();
   const { command, run } = settings;

@@ -22,6 +22,7 @@ import type { Recording } from '../manifest-csv.js';
 import { spreadLengths } from '../recipe.js';
 import { noteEnvironment } from '../report/environment.js';
 import { writeReport } from '../report/write-report.js';
+import { requireRoom, runBytes } from '../require-room.js';
 import { claimRun } from '../run-identity.js';
 import { RunLog, writeAtomically, type RunHooks } from '../run-log.js';
 import { loadStart } from '../start-from.js';
@@ -41,6 +42,8 @@ export interface OwnResult {
 /** Throws StageErrors (stage `training`; docs/errors.md). */
 export async function runOwn(options: OwnOptions, hooks: RunHooks = {}): Promise<OwnResult> {
   const settings = ownSettings(options);
+  // How many labels there will be changes little of it.
+  requireRoom(settings.run, runBytes(resnet34(2, settings.network), settings.folds), { option: '--run' });
   const log = new RunLog({ folder: settings.run, ...hooks });
   requireEngine();
   const { command, run } = settings;

@@ -159,6 +159,7 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset article (needs `n
     ['a data set that is not there', { dataset: 'circor' }, 'TRAINING_DATASET_MISSING'],
     ['a nonsensical option', { imageSize: 3.5 }, 'TRAINING_OPTION_INVALID'],
     ['a patience of nothing', { earlyStopping: 0 }, 'TRAINING_OPTION_INVALID'],
+    ['a run folder that cannot be', { run: join(import.meta.filename, 'run') }, 'TRAINING_FOLDER_UNWRITABLE'],
     ['a batch that the clips do not fill', { batchSize: 64 }, 'TRAINING_OPTION_INVALID'],
   ])('refuses %s at the start', async (_, changes, code) => {
     await expect(runArticle({ ...options(`bad-${code}`), ...changes })).rejects.toMatchObject({ code });

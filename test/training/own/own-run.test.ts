@@ -174,6 +174,7 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset own (needs `npm r
     expect([...tensors.keys()].filter((name) => name.startsWith('frames.'))).toEqual([]);
     expect(readFileSync(report.html, 'utf8')).toContain('with a weight of 0.5 in the loss');
     expect(JSON.parse(readFileSync(report.json, 'utf8'))).toMatchObject({ again: { recipe: { recipe: { frameHeadWeight: 0.5 } } } });
+    await expect(runOwn({ ...options('nowhere'), run: join(import.meta.filename, 'run') })).rejects.toMatchObject({ code: 'TRAINING_FOLDER_UNWRITABLE' });
     await expect(runOwn(options('too much', { frameHead: 11 }))).rejects.toMatchObject({ code: 'TRAINING_OPTION_INVALID', message: expect.stringContaining('frameHead is 11') as string });
   }, 60_000);
 
