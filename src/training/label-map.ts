@@ -6,19 +6,17 @@
  *
  * | data set | its label | set |
  * |---|---|---|
- * | pascal-b | normal | normal |
- * | pascal-b | murmur | murmur |
- * | pascal-b | extrastole (so spelled) | extrasystole |
- * | pascal-b | (empty) | unlabelled: not used |
- * | pascal-a | normal, murmur, artifact | the same |
+ * | any | normal, murmur, extrasystole (PASCAL spells it extrastole), artifact | the same |
+ * | any | (empty), unknown, unlabelled | unlabelled: not used |
  * | pascal-a | extrahls (extra heart sound, S3 or S4: none of our classes) | normal, murmur or extrasystole: "not artifact" |
- * | physionet2016 | normal | normal |
  * | physionet2016 | abnormal | murmur or extrasystole |
  * | yaseen | N | normal |
  * | yaseen | AS, MR, MS, MVP | murmur |
- * | bmdhs | normal | normal |
  * | bmdhs | any of AS, AR, MR, MS joined by + | murmur (the label is the patient's, not the recording's) |
- * | any other | normal, murmur, extrasystole (or extrastole), artifact, abnormal | by its word |
+ * | circor | absent, present (of the murmur) | normal, murmur |
+ *
+ * A label means the same in a data set of any other name, in capitals or not, so that a folder that is new here can be
+ * evaluated by the words of the collections above.
  */
 import { StageError } from '../common/stage-error.js';
 
@@ -53,33 +51,35 @@ export interface Vocabulary {
 /** The heart model's. */
 export const HEART: Vocabulary = { labels: LABELS, normal: NORMAL, abnormal: ABNORMAL, sign: MURMUR, contrast: 'murmur or abnormal against normal' };
 
-const plain = new Map<string, LabelSet>([
+const words = new Map<string, LabelSet>([
   ['', 0],
+  ['unknown', 0],
+  ['unlabelled', 0],
   ['normal', NORMAL],
+  ['n', NORMAL],
+  ['absent', NORMAL],
   ['murmur', MURMUR],
+  ['present', MURMUR],
   ['extrasystole', EXTRASYSTOLE],
   ['extrastole', EXTRASYSTOLE],
   ['artifact', ARTIFACT],
   ['abnormal', ABNORMAL],
+  ['extrahls', HEART_SOUND],
 ]);
 
-/** By `data set/label`. */
-const special = new Map<string, LabelSet>([
-  ['pascal-a/extrahls', HEART_SOUND],
-  ['yaseen/N', NORMAL],
-  ...['AS', 'MR', 'MS', 'MVP'].map((label) => [`yaseen/${label}`, MURMUR] as const),
-]);
+/** Stenosis or regurgitation of aortic or mitral valve, or prolapse of the latter; several joined by +. */
+const VALVES = /^(as|ar|mr|ms|mvp)(\+(as|ar|mr|ms|mvp))*$/;
 
 /** The set for one row of a manifest. Throws TRAINING_LABEL_UNKNOWN. */
 export function labelSet(dataset: string, label: string): LabelSet {
-  const found = special.get(`${dataset}/${label}`) ?? plain.get(label);
+  const word = label.toLowerCase();
+  const found = words.get(word) ?? (VALVES.test(word) ? MURMUR : undefined);
   if (found !== undefined) return found;
-  if (dataset === 'bmdhs' && /^(AS|AR|MR|MS)(\+(AS|AR|MR|MS))*$/.test(label)) return MURMUR;
   throw new StageError({
     code: 'TRAINING_LABEL_UNKNOWN',
     stage: 'training',
     message: `label "${label}" of data set "${dataset}" is not known`,
-    remedy: `Use one of ${[...plain.keys()].filter(Boolean).join(', ')} (or leave it empty for unlabelled), or extend src/training/label-map.ts.`,
+    remedy: `Use one of ${LABELS.join(', ')}, abnormal (or leave it empty for unlabelled); src/training/label-map.ts has them all.`,
   });
 }
 
