@@ -103,7 +103,6 @@ export const HEART_RECIPE: HeartRecipe = {
       syntheticArtifactShare: 0.04,
     },
     frameHeadWeight: 0.5,
-    halfWindows: 0.75,
     phaseFit: { windows: 12_000, steps: 3_000, batchSize: 64, maxLearningRate: 3e-3 },
   },
   finetune: {
@@ -121,7 +120,6 @@ export const HEART_RECIPE: HeartRecipe = {
       syntheticArtifactShare: 0.04,
     },
     frameHeadWeight: 0.25,
-    halfWindows: 0.75,
     phaseFit: { windows: 4_000, steps: 500, batchSize: 64, maxLearningRate: 1e-3 },
   },
   finetuneRuns: 1,

@@ -15,7 +15,7 @@ export interface TrainOptions {
   run?: string;
   /** Folder of the model package. Default `models/<name>`. */
   output?: string;
-  /** Name and version of the model. Defaults `heart-resnet34`, `0.3.0`. */
+  /** Name and version of the model. Defaults `heart-resnet34`, `0.2.0`. */
   name?: string;
   version?: string;
   /** Default 1. */
@@ -24,7 +24,7 @@ export interface TrainOptions {
   listenWindows?: number;
   /** Windows to pre-train on. Default 80000. */
   pretrainWindows?: number;
-  /** Part of every pre-training and fine-tuning, 0 to 1, from its start, on the first half of each window (half-windows.ts); 0 = none. Default 0.75. */
+  /** Part of every pre-training and fine-tuning, 0 to 1, from its start, on the first half of each window (half-windows.ts); 0 = none, the default. */
   halfWindows?: number;
   /** Windows to fine-tune on, per fold and for the final model. Default 4000. */
   finetuneWindows?: number;
@@ -79,7 +79,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     run: resolve(options.run ?? join('runs', 'heart')),
     output: resolve(options.output ?? join('models', name)),
     name,
-    version: options.version ?? '0.3.0',
+    version: options.version ?? '0.2.0',
     seed: options.seed ?? 1,
     start: startPath(options.start),
     fastMath: options.fastMath ?? false,

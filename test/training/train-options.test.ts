@@ -32,12 +32,13 @@ describe('options of the recipe heart', () => {
     expect(() => withDefaults({ data: '.', listenWindows: -1 })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID' }));
   });
 
-  it('begins every stage on half windows unless told not to', () => {
+  it('begins every stage on half windows where it is told to', () => {
     const parts = (options: Partial<TrainOptions>) => {
       const { pretrain, finetune } = withDefaults({ data: '.', ...options }).recipe;
       return [pretrain.halfWindows, finetune.halfWindows];
     };
-    expect(parts({})).toEqual([0.75, 0.75]);
+    expect(parts({})).toEqual([undefined, undefined]);
+    expect(parts({ halfWindows: 0.75 })).toEqual([0.75, 0.75]);
     expect(parts({ halfWindows: 0 })).toEqual([0, 0]);
     expect(parts({ halfWindows: 1 })).toEqual([1, 1]);
     for (const halfWindows of [-0.1, 1.1, NaN]) expect(() => withDefaults({ data: '.', halfWindows })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID', message: expect.stringContaining(String(halfWindows)) }));

@@ -9,8 +9,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { StageError } from '../../common/stage-error.js';
-import type { ResNetSpec } from '../../inference/resnet34.js';
 import { readSafetensors, writeSafetensors } from '../../inference/safetensors.js';
+import type { StateDict } from '../../inference/state-dict.js';
 import { loadAudio, type LoadedAudio, type LoadedRecording } from '../audio-cache.js';
 import { openDataset } from '../datasets/open-dataset.js';
 import { standing } from '../early-stopping.js';
@@ -54,15 +54,16 @@ export async function runArticle(options: ArticleOptions, hooks: RunHooks = {}):
   const aside = ['command', 'run', 'checkpointEverySteps', ...(settings.earlyStopping === null ? ['earlyStopping'] : [])];
   claimRun(run, { preset: 'article', ...without(settings, aside) }, log);
   noteEnvironment(run, command);
+  const start = await readStart(settings, log);
   const { recordings, skipped } = await load(settings, log);
   const classes = datasetClasses(recordings.map((r) => r.set));
   const split = divide(recordings, classes, settings);
   const spec = articleNetwork(settings, classes.length);
   const job: Job = { settings, log, recordings, classes, split: split.split, learner: new PictureLearner(spec, classes, settings), pictures: pictures(recordings, settings, log) };
   try {
-    const start = await startFrom(job, spec);
+    if (start.state) job.learner.trainer.loadStateDict(start.state);
     const trained = await train(job);
-    const results = await judge(job, { ...trained, start, split });
+    const results = await judge(job, { ...trained, start: start.text, split });
     writeAtomically(join(run, 'results.json'), JSON.stringify(results, null, 1));
     const weights = await writeWeights(job, results);
     const report = await writeReport(run, { command });
@@ -138,17 +139,18 @@ function pictures(recordings: readonly LoadedRecording[], settings: ArticleSetti
 }
 
 /** Loads the start weights; says in words what the network starts from. */
-async function startFrom({ settings, learner, log }: Job, spec: ResNetSpec): Promise<string> {
+/** Read before the recordings are: a file that does not fit is known at once. */
+async function readStart(settings: ArticleSettings, log: RunLog): Promise<{ state: StateDict | null; text: string }> {
   if (settings.weights === null) {
     log.line('start: random weights (no --weights given), so the body is not frozen unless asked for');
-    return 'random weights';
+    return { state: null, text: 'random weights' };
   }
-  const start = await readStartWeights(settings.weights, spec);
-  learner.trainer.loadStateDict(start.state);
-  const share = ((100 * start.taken) / start.all).toFixed(0);
-  const text = `${settings.weights} (${share} % of the network's values; stem summed to one channel${start.missing.length > 2 ? '; missing blocks start as identity' : ''})`;
+  // The classifier is never taken, so the number of classes does not matter.
+  const { state, taken, all, missing } = await readStartWeights(settings.weights, articleNetwork(settings, 2));
+  const share = ((100 * taken) / all).toFixed(0);
+  const text = `${settings.weights} (${share} % of the network's values; stem summed to one channel${missing.length > 2 ? '; missing blocks start as identity' : ''})`;
   log.line(`start: ${text}`);
-  return text;
+  return { state, text };
 }
 
 interface Trained {
