@@ -7,7 +7,6 @@ const RIGHTS = 'Check that the path exists and may be read and written, or name 
 const REMEDIES = new Map([
   ['ENOSPC', FULL],
   ['EDQUOT', FULL],
-  ['EFBIG', FULL],
   ['EROFS', RIGHTS],
   ['EACCES', RIGHTS],
   ['EPERM', RIGHTS],

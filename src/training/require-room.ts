@@ -52,11 +52,19 @@ function writable(folder: string, option: string): string | undefined {
   const probe = join(folder, `.writable-${process.pid}`);
   try {
     const made = mkdirSync(folder, { recursive: true });
-    writeFileSync(probe, 'x');
-    rmSync(probe);
+    tryWriting(probe);
     return made;
   } catch (cause) {
     throw new StageError({ code: 'TRAINING_FOLDER_UNWRITABLE', stage: 'training', message: `${folder} cannot be written: ${(cause as Error).message}`, remedy: `Check rights and space, or name another folder with ${option}.`, cause });
+  }
+}
+
+function tryWriting(probe: string): void {
+  try {
+    writeFileSync(probe, 'x');
+  } finally {
+    // A full disk may have taken the name and not the content.
+    rmSync(probe, { force: true });
   }
 }
 
