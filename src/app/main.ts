@@ -92,7 +92,7 @@ program
   .option('--model-version <x.y.z>', 'heart: version of the model (default: 0.2.0)')
   .option('--listen-windows <n>', 'heart: windows of self-supervised pre-training first, without labels, e.g. 48000 (default: 0 = none; see docs/experiments.md)')
   .option('--pretrain-windows <n>', 'heart: windows to pre-train on (default: 80000)')
-  .option('--half-windows <part>', 'heart: part of every pre-training and fine-tuning, from its start, on the first half of each window, at 0.6 of the cost and at some loss, e.g. 0.75 (default: 0; see docs/experiments.md)')
+  .option('--half-windows <part>', 'heart: part of pre-training, from its start, on the first half of each window, at 0.6 of the cost, e.g. 0.75 (default: 0; see docs/experiments.md)')
   .option('--finetune-windows <n>', 'heart: windows to fine-tune on, per fold and at the end (default: 4000)')
   .option('--phase-branch', 'heart: a second opinion from the means of each phase of the beat, where states.jsonl has the heart states (default: off; see docs/experiments.md)')
   .option('--pseudo-labels', 'heart: train on unlabelled recordings too, where a first fine-tuning is sure of the label (default: where there are any)')

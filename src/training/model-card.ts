@@ -76,10 +76,9 @@ function recipeSection({ recipe, results }: CardFacts): string {
   ].join('\n\n');
 }
 
-function halfWindowLines({ pretrain, finetune }: HeartRecipe): string[] {
-  const parts = ([['pre-training', pretrain], ['each fine-tuning', finetune]] as const).flatMap(([name, { halfWindows = 0 }]) => (halfWindows > 0 ? [`the first ${Math.round(halfWindows * 100)} % of ${name}`] : []));
-  if (parts.length === 0) return [];
-  return [`In ${parts.join(' and ')} the network heard the first half of each window, which costs little more than half (progressive resizing).`];
+function halfWindowLines({ pretrain: { halfWindows = 0 } }: HeartRecipe): string[] {
+  if (halfWindows === 0) return [];
+  return [`In the first ${Math.round(halfWindows * 100)} % of pre-training the network heard the first half of each window, which costs little more than half (progressive resizing).`];
 }
 
 function listenLines({ listen }: HeartRecipe): string[] {

@@ -24,7 +24,7 @@ export interface TrainOptions {
   listenWindows?: number;
   /** Windows to pre-train on. Default 80000. */
   pretrainWindows?: number;
-  /** Part of every pre-training and fine-tuning, 0 to 1, from its start, on the first half of each window (half-windows.ts); 0 = none, the default. */
+  /** Part of pre-training, 0 to 1, from its start, on the first half of each window (half-windows.ts). Default 0 = none. */
   halfWindows?: number;
   /** Windows to fine-tune on, per fold and for the final model. Default 4000. */
   finetuneWindows?: number;
@@ -69,7 +69,6 @@ export function withDefaults(options: TrainOptions): TrainSettings {
   const stage = (from: StageRecipe, windows: number | undefined, frameHead: number | undefined): StageRecipe => ({
     ...from,
     ...(frameHead === undefined ? {} : { frameHeadWeight: headWeight(frameHead) }),
-    ...(options.halfWindows === undefined ? {} : { halfWindows: halfPart(options.halfWindows) }),
     windows: whole('windows', windows ?? from.windows, 1),
     batchSize: whole('batchSize', options.batchSize ?? from.batchSize, 1),
   });
@@ -92,7 +91,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
       pretrainDatasets: checkedDatasets(options.pretrainDatasets, recipe),
       folds: whole('folds', options.folds ?? recipe.folds, 2),
       ...listenStage(options, { ...recipe, ...(listen ? { listen } : {}) }),
-      pretrain: stage(recipe.pretrain, options.pretrainWindows, options.frameHead),
+      pretrain: { ...stage(recipe.pretrain, options.pretrainWindows, options.frameHead), ...halfPart(options.halfWindows) },
       finetune: stage(recipe.finetune, options.finetuneWindows, options.frameHead === undefined ? undefined : options.frameHead / 2),
       pseudoLabels: options.pseudoLabels ?? recipe.pseudoLabels ?? false,
       phaseBranch: options.phaseBranch ?? recipe.phaseBranch ?? false,
@@ -102,9 +101,10 @@ export function withDefaults(options: TrainOptions): TrainSettings {
 }
 
 /** Throws TRAINING_OPTION_INVALID. */
-function halfPart(halfWindows: number): number {
-  if (halfWindows >= 0 && halfWindows <= 1) return halfWindows;
-  throw invalidOption('halfWindows', halfWindows, 'a part from 0 (none) to 1 (all of each stage)');
+function halfPart(halfWindows: number | undefined): Pick<StageRecipe, 'halfWindows'> {
+  if (halfWindows === undefined) return {};
+  if (halfWindows >= 0 && halfWindows <= 1) return { halfWindows };
+  throw invalidOption('halfWindows', halfWindows, 'a part from 0 (none) to 1 (all of pre-training)');
 }
 
 /** Self-supervised pre-training, unless 0 windows are asked for. */

@@ -79,6 +79,7 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
     const card = readFileSync(join(at, 'README.md'), 'utf8');
     expect(card).toContain('not a medical device');
     expect(card).toContain('yaseen');
+    expect(card).toContain('In the first 50 % of pre-training');
     expect(card).not.toMatch(/NaN|undefined|Infinity/);
   });
 
@@ -101,10 +102,7 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
     const division = JSON.parse(readFileSync(join(folder, 'whole', 'division.json'), 'utf8')) as { test: string[] };
     expect(framesAccuracy!.clips).toBe(division.test.filter((file) => file !== heartLike()[2]!.file).length);
     expect(lines.some((line) => line.startsWith('heart states of 15 recordings'))).toBe(true);
-    expect(lines.filter((line) => line.includes('frames up to step'))).toEqual([
-      'pretrain: 92 of 188 frames up to step 4',
-      ...['fold-1', 'fold-2', 'final'].flatMap((name) => [1, 2].map((member) => `${name}/member-${member}: 92 of 188 frames up to step 2`)),
-    ]);
+    expect(lines.filter((line) => line.includes('frames up to step'))).toEqual(['pretrain: 92 of 188 frames up to step 4']);
     expect(lines.some((line) => /^pretrain: framesAccuracy 0\.\d{4} over/.test(line))).toBe(true);
     const weights = async (phase: string) => [...(await readSafetensors(join(folder, 'whole', phase, 'weights.safetensors'))).tensors.keys()];
     expect(await weights('pretrain')).toContain('frames.weight');
