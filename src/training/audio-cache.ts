@@ -49,6 +49,8 @@ export interface LoadAudioOptions {
   workers?: number;
   onProgress?: (done: number, total: number) => void;
   onSkip?: (skipped: SkippedRecording) => void;
+  /** Called once where the cache can't be written, with what to say; the recordings are decoded all the same. Default: a warning of the process. */
+  onUncached?: (warning: string) => void;
 }
 
 /** Below this many, to start a worker (about 0.2 s of processor time) takes as long as it saves (2 to 3 ms for a clip of PhysioNet's). */
@@ -66,7 +68,12 @@ export async function loadAudio(recordings: readonly Recording[], params: Featur
   const { workers = recordings.length < FEW_RECORDINGS ? 0 : Math.min(MOST_WORKERS, availableParallelism()) } = options;
   const decoder = openClipDecoder(params, workers);
   const loaded: LoadedAudio = { recordings: [], skipped: [] };
-  const load = (recording: Recording) => loadOne(recording, params, folder, decoder);
+  let uncached: string | undefined;
+  const load = (recording: Recording) =>
+    loadOne(recording, params, folder, decoder, (reason) => {
+      if (uncached === undefined) (options.onUncached ?? warn)(uncachedWarning(reason));
+      uncached = reason;
+    });
   try {
     for await (const outcome of inOrder(recordings, load, Math.max(1, FILES_PER_WORKER * workers))) {
       if ('pcm' in outcome) loaded.recordings.push(outcome);
@@ -83,11 +90,20 @@ export async function loadAudio(recordings: readonly Recording[], params: Featur
   return loaded;
 }
 
-async function loadOne(recording: Recording, params: FeatureParams, folder: string, decoder: ClipDecoder): Promise<LoadedRecording | SkippedRecording> {
+function warn(warning: string): void {
+  process.emitWarning(warning);
+}
+
+function uncachedWarning(reason: string): string {
+  return `audio cache: ${reason} [TRAINING_CACHE_UNWRITABLE]; it goes on without. Free some space, or point STETHOSTREAM_CACHE at a folder that can be written.`;
+}
+
+async function loadOne(recording: Recording, params: FeatureParams, folder: string, decoder: ClipDecoder, onUncached: (reason: string) => void): Promise<LoadedRecording | SkippedRecording> {
   try {
     const bytes = await readFile(recording.path);
     const entry = join(folder, `${cacheKey(bytes, params)}.f32`);
-    const pcm = existsSync(entry) ? toFloats(await readFile(entry)) : await decoder.decode(bytes, recording.path, entry);
+    const { pcm, uncached } = existsSync(entry) ? { pcm: toFloats(await readFile(entry)) } : await decoder.decode(bytes, recording.path, entry);
+    if (uncached !== undefined) onUncached(uncached);
     return { ...recording, pcm, durationS: checkedDuration(pcm, params) };
   } catch (error) {
     return toSkipped(recording.file, error);
@@ -122,9 +138,9 @@ function unusable(code: string, message: string): StageError {
 }
 
 /** Not the fault of one file. */
-const ENDS_THE_RUN = new Set(['TRAINING_CACHE_UNWRITABLE', 'TRAINING_WORKER_START', 'TRAINING_WORKER_FAILED', 'TRAINING_WORKERS_CLOSED', 'APP_NOT_BUILT']);
+const ENDS_THE_RUN = new Set(['TRAINING_WORKER_START', 'TRAINING_WORKER_FAILED', 'TRAINING_WORKERS_CLOSED', 'APP_NOT_BUILT']);
 
-/** Only what is wrong with the one file is skipped (that two workers died of it, too); a full disk or a bug ends the run. */
+/** Only what is wrong with the one file is skipped (that two workers died of it, too); a bug ends the run. */
 function toSkipped(file: string, error: unknown): SkippedRecording {
   if (error instanceof StageError) {
     if (ENDS_THE_RUN.has(error.code)) throw error;

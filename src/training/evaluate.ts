@@ -33,6 +33,8 @@ export interface EvaluateOptions {
 export interface EvaluateHooks {
   onProgress?: (phase: string, done: number, total: number) => void;
   onSkip?: (skipped: SkippedRecording) => void;
+  /** See loadAudio. */
+  onUncached?: (warning: string) => void;
 }
 
 /** One data set's part of the JSON. */
@@ -56,6 +58,7 @@ export async function runEvaluate(options: EvaluateOptions, hooks: EvaluateHooks
   const model = await loadModelPackage(resolve(options.model));
   const { recordings, skipped } = await loadAudio(listed, model.manifest.features, {
     ...(hooks.onSkip ? { onSkip: hooks.onSkip } : {}),
+    ...(hooks.onUncached ? { onUncached: hooks.onUncached } : {}),
     onProgress: (done, total) => hooks.onProgress?.('audio', done, total),
   });
   const predictions = await predictPackage(model, recordings, { ...options, onProgress: (done, total) => hooks.onProgress?.('model', done, total) });

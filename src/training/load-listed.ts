@@ -10,6 +10,7 @@ export async function loadListed(listed: readonly Recording[], params: FeaturePa
   const loaded = await loadAudio(listed, params, {
     onProgress: (done) => clock.update(done),
     onSkip: ({ file, code, reason }) => log.line(`skipped ${file}: ${code}: ${reason}`),
+    onUncached: (warning) => log.line(warning),
   });
   log.line(`audio: ${loaded.recordings.length} recordings, ${loaded.skipped.length} skipped`);
   return loaded;

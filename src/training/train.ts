@@ -95,7 +95,7 @@ async function loadOthers({ recordings }: OpenedDataset, settings: TrainSettings
   const listed = recordings.filter((r) => !used.includes(r.dataset) && r.set !== 0);
   if (listed.length === 0) return [];
   const clock = log.phase('audio of other sources', listed.length, 'clips');
-  return (await loadAudio(listed, settings.features, { onProgress: (done) => clock.update(done) })).recordings;
+  return (await loadAudio(listed, settings.features, { onProgress: (done) => clock.update(done), onUncached: (warning) => log.line(warning) })).recordings;
 }
 
 function requireDatasets(found: readonly string[], wanted: readonly string[], folder: string): void {

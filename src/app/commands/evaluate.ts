@@ -19,7 +19,7 @@ export async function evaluate(folder: string, flags: Record<string, unknown>): 
       ...(flags['threads'] === undefined ? {} : { threads: Number(flags['threads']) }),
       floors: flags['floors'] !== false,
     },
-    { onProgress: (phase, done, total) => bars.show(phase, done, total), onSkip: skippedLine },
+    { onProgress: (phase, done, total) => bars.show(phase, done, total), onSkip: skippedLine, onUncached: (warning) => bars.line(warning) },
   ).finally(() => bars.end());
   if (flags['json'] === true) process.stdout.write(`${JSON.stringify({ ...result, disclaimer: DISCLAIMER })}\n`);
   else process.stdout.write(`${report(result)}\n`);

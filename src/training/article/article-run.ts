@@ -100,6 +100,7 @@ async function load(settings: ArticleSettings, log: RunLog): Promise<LoadedAudio
   const loaded = await loadAudio(listed, settings.features, {
     onProgress: (done) => clock.update(done),
     onSkip: ({ file, code, reason }) => log.line(`skipped ${file}: ${code}: ${reason}`),
+    onUncached: (warning) => log.line(warning),
   });
   log.line(`audio: ${loaded.recordings.length} recordings of ${dataset}, ${loaded.skipped.length} skipped`);
   return loaded;

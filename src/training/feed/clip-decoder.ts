@@ -2,12 +2,12 @@
 import { Decoders } from '../../capture/files/decoders.js';
 import { builtModule } from '../../common/paths.js';
 import type { FeatureParams } from '../../features/index.js';
-import { decodeClip, type ClipToDecode } from './decode-clip.js';
+import { decodeClip, type ClipToDecode, type DecodedClip } from './decode-clip.js';
 import { WorkerPool } from './worker-pool.js';
 
 export interface ClipDecoder {
-  /** Conditioned mono PCM, now also in the file `entry`. Throws as decodeClip, with workers also as WorkerPool.run. */
-  decode(bytes: Uint8Array, path: string, entry: string): Promise<Float32Array>;
+  /** Conditioned mono PCM, now also in the file `entry` unless it says otherwise. Throws as decodeClip, with workers also as WorkerPool.run. */
+  decode(bytes: Uint8Array, path: string, entry: string): Promise<DecodedClip>;
   /** Frees codecs or ends workers. */
   close(): Promise<void>;
 }
@@ -26,9 +26,9 @@ function inThread(params: FeatureParams): ClipDecoder {
 }
 
 function inWorkers(params: FeatureParams, workers: number): ClipDecoder {
-  const pool = new WorkerPool<ClipToDecode, { pcm: Float32Array }>({ entry: builtModule('training/feed/decode-worker'), workers, data: { params }, name: 'decoding' });
+  const pool = new WorkerPool<ClipToDecode, DecodedClip>({ entry: builtModule('training/feed/decode-worker'), workers, data: { params }, name: 'decoding' });
   return {
-    decode: async (bytes, path, entry) => (await pool.run({ bytes, path, entry })).pcm,
+    decode: (bytes, path, entry) => pool.run({ bytes, path, entry }),
     close: () => pool.close(),
   };
 }

@@ -4,7 +4,6 @@ import { dirname } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { decodeBytes } from '../../capture/files/decode-file.js';
 import type { Decoders } from '../../capture/files/decoders.js';
-import { StageError } from '../../common/stage-error.js';
 import { conditionAll } from '../../condition/offline.js';
 import type { FeatureParams } from '../../features/index.js';
 import { toShared } from './shared-clips.js';
@@ -18,34 +17,36 @@ export interface ClipToDecode {
   entry: string;
 }
 
-/** In shared memory. Throws what decodeBytes and conditionAll throw, and TRAINING_CACHE_UNWRITABLE. */
-export async function decodeClip({ bytes, path, entry }: ClipToDecode, params: FeatureParams, decoders: Decoders): Promise<Float32Array> {
+/** A decoded recording. */
+export interface DecodedClip {
+  /** In shared memory. */
+  pcm: Float32Array;
+  /** Why it is not in the cache; absent: it is. */
+  uncached?: string;
+}
+
+/** Throws what decodeBytes and conditionAll throw. */
+export async function decodeClip({ bytes, path, entry }: ClipToDecode, params: FeatureParams, decoders: Decoders): Promise<DecodedClip> {
   const audio = await decodeBytes(bytes, path, decoders);
   const pcm = conditionAll(audio.samples, audio.channels, audio.sampleRateHz, {
     modelRateHz: params.mel.sampleRateHz,
     dcBlockHz: params.dcBlockHz,
     channel: 'mix',
   });
-  store(entry, pcm);
-  return toShared(pcm);
+  return { pcm: toShared(pcm), ...store(entry, pcm) };
 }
 
-/** The name aside is this thread's own: copies of one recording may be decoded at the same time. */
-function store(entry: string, pcm: Float32Array): void {
+/** Without the cache the work is only slower. The name aside is this thread's own: copies of one recording may be decoded at the same time. */
+function store(entry: string, pcm: Float32Array): Pick<DecodedClip, 'uncached'> {
   const aside = `${entry}.${process.pid}-${threadId}.part`;
   try {
     mkdirSync(dirname(entry), { recursive: true });
     writeFileSync(aside, new Uint8Array(pcm.buffer, pcm.byteOffset, pcm.byteLength));
     renameSync(aside, entry);
+    return {};
   } catch (error) {
     removeIfThere(aside);
-    throw new StageError({
-      code: 'TRAINING_CACHE_UNWRITABLE',
-      stage: 'training',
-      message: `can't write ${entry}: ${error instanceof Error ? error.message : String(error)}`,
-      remedy: 'Free some space, or point STETHOSTREAM_CACHE at a folder that can be written.',
-      cause: error,
-    });
+    return { uncached: `can't write ${entry}: ${error instanceof Error ? error.message : String(error)}` };
   }
 }
 
