@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { DISCLAIMER } from '../common/disclaimer.js';
 import { VERSION } from '../common/version.js';
+import { wholeFrom } from './argument-checks.js';
 import { examplesOf } from './examples.js';
 import { EXIT, reportError } from './output.js';
 import { environmentName, settings } from './settings.js';
@@ -145,9 +146,9 @@ program
   .description('Measures a model package on labelled recordings: accuracy, macro-F1, AUROC, intervals by subject, and the floors that trivial models reach.')
   .option('--model <name|folder>', 'model package', 'heart-resnet34')
   .addOption(new Option('--dataset <name>', 'only this data set; repeatable').argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]))
-  .option('--limit <n>', 'at most so many recordings per data set')
-  .option('--seed <n>', 'seed of bootstrap and folds (default: 1)')
-  .option('--threads <n>', 'threads of the engine (default: all cores)')
+  .option('--limit <n>', 'at most so many recordings per data set', wholeFrom(1))
+  .option('--seed <n>', 'seed of bootstrap and folds (default: 1)', wholeFrom(0))
+  .option('--threads <n>', 'threads of the engine (default: all cores)', wholeFrom(1))
   .option('--no-floors', 'leave out the floors')
   .option('--json', 'machine-readable, with every prediction')
   .action(async (folder: string, flags: Record<string, unknown>) => (await import('./commands/evaluate.js')).evaluate(folder, flags));
