@@ -90,12 +90,15 @@ export async function loadAudio(recordings: readonly Recording[], params: Featur
   return loaded;
 }
 
+/** Code of the warning: the work is only slower. */
+const UNWRITABLE = 'TRAINING_CACHE_UNWRITABLE';
+
 function warn(warning: string): void {
   process.emitWarning(warning);
 }
 
 function uncachedWarning(reason: string): string {
-  return `audio cache: ${reason} [TRAINING_CACHE_UNWRITABLE]; it goes on without. Free some space, or point STETHOSTREAM_CACHE at a folder that can be written.`;
+  return `audio cache: ${reason} [${UNWRITABLE}]; it goes on without. Free some space, or point STETHOSTREAM_CACHE at a folder that can be written.`;
 }
 
 async function loadOne(recording: Recording, params: FeatureParams, folder: string, decoder: ClipDecoder, onUncached: (reason: string) => void): Promise<LoadedRecording | SkippedRecording> {
