@@ -68,12 +68,13 @@ export async function loadAudio(recordings: readonly Recording[], params: Featur
   const { workers = recordings.length < FEW_RECORDINGS ? 0 : Math.min(MOST_WORKERS, availableParallelism()) } = options;
   const decoder = openClipDecoder(params, workers);
   const loaded: LoadedAudio = { recordings: [], skipped: [] };
-  let uncached: string | undefined;
-  const load = (recording: Recording) =>
-    loadOne(recording, params, folder, decoder, (reason) => {
-      if (uncached === undefined) (options.onUncached ?? warn)(uncachedWarning(reason));
-      uncached = reason;
-    });
+  const { onUncached = (warning: string) => process.emitWarning(warning) } = options;
+  let told = false;
+  const tell = (reason: string) => {
+    if (!told) onUncached(uncachedWarning(reason));
+    told = true;
+  };
+  const load = (recording: Recording) => loadOne(recording, params, folder, decoder, tell);
   try {
     for await (const outcome of inOrder(recordings, load, Math.max(1, FILES_PER_WORKER * workers))) {
       if ('pcm' in outcome) loaded.recordings.push(outcome);
@@ -92,10 +93,6 @@ export async function loadAudio(recordings: readonly Recording[], params: Featur
 
 /** Code of the warning: the work is only slower. */
 const UNWRITABLE = 'TRAINING_CACHE_UNWRITABLE';
-
-function warn(warning: string): void {
-  process.emitWarning(warning);
-}
 
 function uncachedWarning(reason: string): string {
   return `audio cache: ${reason} [${UNWRITABLE}]; it goes on without. Free some space, or point STETHOSTREAM_CACHE at a folder that can be written.`;

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { StageError } from '../common/stage-error.js';
-import { writeAtomically, type RunLog } from './run-log.js';
+import { secondsLeft, writeAtomically, type RunLog, type WorkOf } from './run-log.js';
 import type { Batch } from './sampler.js';
 
 /** What training needs of an engine: TensorFlow behind src/training/engine. */
@@ -28,8 +28,8 @@ export interface StageOptions {
   steps: number;
   batchSize: number;
   schedule: Schedule;
-  /** Work of the first so many steps, in any unit, for the time that is left; default: all steps take as long. */
-  workOf?: (steps: number) => number;
+  /** Of the steps, for the time that is left; default: all take as long. */
+  workOf?: WorkOf;
   /** The batch of each step: a function of the step alone. */
   batch: (step: number) => Batch | Promise<Batch>;
   checkpointEverySteps: number;
@@ -62,10 +62,10 @@ export function recallCurve(log: RunLog, phase: string, steps: number, batchSize
 
 /** Runs the stage from its last checkpoint (or from the learner's present weights) to its end; returns its curve. */
 export async function runStage(learner: Learner, options: StageOptions): Promise<StageProgress> {
-  const { name, steps, batchSize, log, workOf = (done) => done } = options;
+  const { name, steps, batchSize, log, workOf } = options;
   mkdirSync(options.folder, { recursive: true });
   const state = options.progress ?? (await resume(learner, options));
-  const clock = log.phase(name, steps * batchSize, 'windows', { from: state.step * batchSize, workOf: (windows) => workOf(windows / batchSize) });
+  const clock = log.phase(name, steps * batchSize, 'windows', { from: state.step * batchSize, ...(workOf && { workOf: (windows) => workOf(windows / batchSize) }) });
   let startedAt = performance.now();
   let running = state.curve.at(-1)?.loss ?? NaN;
   let frames = NaN;
@@ -141,10 +141,9 @@ export function discardCheckpoint(folder: string): void {
 }
 
 function logStep(options: StageOptions, step: number, { loss, frameLoss }: { loss: number; frameLoss: number }, learningRate: number, startedAt: number, state: StageProgress): void {
-  const { workOf = (done: number) => done } = options;
   const seconds = (performance.now() - startedAt) / 1000;
   const pace = ((step - state.step) * options.batchSize) / seconds;
-  const eta = (((workOf(options.steps) - workOf(step)) / (workOf(step) - workOf(state.step))) * seconds) / 60;
+  const eta = secondsLeft({ from: state.step, done: step, total: options.steps }, seconds, options.workOf) / 60;
   options.log.line(
     `${options.name}: step ${step}/${options.steps} loss ${loss.toFixed(4)}${Number.isNaN(frameLoss) ? '' : ` frames ${frameLoss.toFixed(4)}`} lr ${learningRate.toExponential(1)} ${pace.toFixed(1)} windows/s, ${eta.toFixed(1)} min left`,
   );

@@ -1,4 +1,4 @@
-/** How figures are written in cards and reports. */
+/** How figures are written in cards, reports and messages. */
 import type { Interval } from './bootstrap.js';
 
 /** `.823`; `–` where there is no figure. NaN that went through JSON is null. */
@@ -9,6 +9,11 @@ export function figure(value: number | null | undefined): string {
 /** `.823 [.781, .862]`. */
 export function interval(i: Interval | null | undefined): string {
   return i === null || i === undefined || !Number.isFinite(i.value ?? NaN) ? '–' : `${figure(i.value)} [${figure(i.low)}, ${figure(i.high)}]`;
+}
+
+/** `1.2`, of bytes. */
+export function gigabytes(bytes: number): string {
+  return (bytes / 1e9).toFixed(1);
 }
 
 /** Names of the floors for people. */

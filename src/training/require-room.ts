@@ -1,9 +1,10 @@
 /** Whether a run can leave its files where it is told to, asked before it starts: rights, and room on the disk. */
-import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StageError } from '../common/stage-error.js';
 import { parameters, type ResNetSpec } from '../inference/resnet34.js';
 import { elementCount } from '../inference/state-dict.js';
+import { gigabytes } from './format.js';
 import type { HeartRecipe } from './recipe.js';
 
 /** A checkpoint holds weights, their average and two moments; the next one is written before the last one goes. */
@@ -71,10 +72,5 @@ function tryWriting(probe: string): void {
 /** Bytes of the files in a folder and below. */
 function sizeOf(folder: string): number {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return files.reduce((sum, { parentPath, name }) => {
-    const path = join(parentPath, name);
-    return sum + (existsSync(path) ? statSync(path).size : 0);
-  }, 0);
+  return files.reduce((sum, { parentPath, name }) => sum + (statSync(join(parentPath, name), { throwIfNoEntry: false })?.size ?? 0), 0);
 }
-
-const gigabytes = (bytes: number) => (Math.max(0, bytes) / 1e9).toFixed(1);

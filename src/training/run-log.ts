@@ -47,6 +47,15 @@ export interface PhaseProgress {
   update(done: number, loss?: number, learningRate?: number): void;
 }
 
+/** Cost of the first so many items (or steps), in any unit. */
+export type WorkOf = (items: number) => number;
+
+/** Seconds to `total` at the pace of the work from `from` to `done`, which took `seconds`; 0 where none was done. Default: each item costs as much. */
+export function secondsLeft({ from, done, total }: { from: number; done: number; total: number }, seconds: number, workOf: WorkOf = (items) => items): number {
+  const work = workOf(done) - workOf(from);
+  return work > 0 ? ((workOf(total) - workOf(done)) / work) * seconds : 0;
+}
+
 export class RunLog {
   private lastWrite = -Infinity;
 
@@ -60,21 +69,20 @@ export class RunLog {
     this.options.onLine?.(text);
   }
 
-  /** Starts a phase; `from` items were done by an earlier process, and `workOf` so many items is their cost in any unit. */
-  phase(phase: string, total: number, unit: TrainingProgress['unit'], { from = 0, workOf = (items: number) => items } = {}): PhaseProgress {
+  /** Starts a phase; `from` items were done by an earlier process; `workOf` where they do not all cost as much. */
+  phase(phase: string, total: number, unit: TrainingProgress['unit'], { from = 0, workOf }: { from?: number; workOf?: WorkOf } = {}): PhaseProgress {
     const startedAt = performance.now();
     return {
       update: (done, loss, learningRate) => {
         const seconds = (performance.now() - startedAt) / 1000;
         const perSecond = (done - from) / Math.max(1e-3, seconds);
-        const workDone = workOf(done) - workOf(from);
         this.report({
           phase,
           done,
           total,
           unit,
           perSecond,
-          etaSeconds: workDone > 0 ? ((workOf(total) - workOf(done)) / workDone) * seconds : 0,
+          etaSeconds: secondsLeft({ from, done, total }, seconds, workOf),
           ...(loss === undefined ? {} : { loss }),
           ...(learningRate === undefined ? {} : { learningRate }),
           updatedAt: new Date().toISOString(),

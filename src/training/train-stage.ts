@@ -4,7 +4,7 @@ import { withBatchFeed, type BatchFeedOptions } from './feed/batch-feed.js';
 import { runStage, type StageProgress } from './fit.js';
 import type { OpenLearner } from './learner.js';
 import type { StageRecipe } from './recipe.js';
-import type { RunLog } from './run-log.js';
+import type { RunLog, WorkOf } from './run-log.js';
 import type { Batch, SamplerSettings } from './sampler.js';
 
 export interface TrainStageOptions extends Pick<BatchFeedOptions, 'clips' | 'params'> {
@@ -19,8 +19,8 @@ export interface TrainStageOptions extends Pick<BatchFeedOptions, 'clips' | 'par
   log: RunLog;
   /** What becomes of a batch before its step; default: nothing. */
   prepare?: (batch: Batch, step: number) => Batch;
-  /** Work of the first so many steps; default: all steps take as long. */
-  workOf?: (steps: number) => number;
+  /** Of the steps; default: all take as long. */
+  workOf?: WorkOf;
 }
 
 /** Trains by the recipe, from the last checkpoint if there is one. Throws as withBatchFeed and runStage. */

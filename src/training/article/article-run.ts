@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { StageError } from '../../common/stage-error.js';
 import { readSafetensors, writeSafetensors } from '../../inference/safetensors.js';
 import type { StateDict } from '../../inference/state-dict.js';
-import { loadAudio, type LoadedAudio, type LoadedRecording } from '../audio-cache.js';
+import type { LoadedAudio, LoadedRecording } from '../audio-cache.js';
 import { openDataset } from '../datasets/open-dataset.js';
 import { standing } from '../early-stopping.js';
 import { findLearningRate, oneCycle, type FinderPoint } from '../engine/schedule.js';
@@ -19,6 +19,7 @@ import { discriminativeRates } from '../engine/rates.js';
 import { discardCheckpoint, runStage, type CurvePoint, type StageProgress } from '../fit.js';
 import { LABELS, labelSetName, type LabelSet } from '../label-map.js';
 import { requireEngine } from '../learner.js';
+import { loadListed } from '../load-listed.js';
 import { noteEnvironment } from '../report/environment.js';
 import type { EpochFigures } from '../report/report-data.js';
 import { writeReport } from '../report/write-report.js';
@@ -96,14 +97,7 @@ async function load(settings: ArticleSettings, log: RunLog): Promise<LoadedAudio
   if (renamed > 0) log.line(`${renamed} names in the list differ from the files on disk; they were matched`);
   for (const { file, message } of problems.filter((problem) => problem.code !== 'NAME_MISMATCH')) log.line(`${file}: ${message}`);
   const listed = recordings.filter((r) => r.dataset === dataset && r.set !== 0);
-  const clock = log.phase('audio', listed.length, 'clips');
-  const loaded = await loadAudio(listed, settings.features, {
-    onProgress: (done) => clock.update(done),
-    onSkip: ({ file, code, reason }) => log.line(`skipped ${file}: ${code}: ${reason}`),
-    onUncached: (warning) => log.line(warning),
-  });
-  log.line(`audio: ${loaded.recordings.length} recordings of ${dataset}, ${loaded.skipped.length} skipped`);
-  return loaded;
+  return loadListed(listed, settings.features, log, `recordings of ${dataset}`);
 }
 
 interface Divided {
@@ -139,8 +133,7 @@ function pictures(recordings: readonly LoadedRecording[], settings: ArticleSetti
   });
 }
 
-/** Loads the start weights; says in words what the network starts from. */
-/** Read before the recordings are: a file that does not fit is known at once. */
+/** Start weights, and in words what the network starts from. Read before the recordings are: a file that does not fit is known at once. */
 async function readStart(settings: ArticleSettings, log: RunLog): Promise<{ state: StateDict | null; text: string }> {
   if (settings.weights === null) {
     log.line('start: random weights (no --weights given), so the body is not frozen unless asked for');

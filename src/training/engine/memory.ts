@@ -2,6 +2,7 @@
 import { freemem } from 'node:os';
 import { StageError } from '../../common/stage-error.js';
 import { basicBlocks, type ConvBnSpec, type ResNetSpec, stem } from '../../inference/resnet34.js';
+import { gigabytes } from '../format.js';
 import type { Layout } from './weights.js';
 
 /** TensorFlow's library, Node and oneDNN's scratch memory, as measured. */
@@ -42,7 +43,6 @@ export function availableBytes(): number {
 /** Throws TRAINING_OUT_OF_MEMORY. */
 export function requireMemory(needed: number, n: number, available = availableBytes() + process.memoryUsage.rss()): void {
   if (needed <= available) return;
-  const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);
   throw new StageError({
     code: 'TRAINING_OUT_OF_MEMORY',
     stage: 'training',
