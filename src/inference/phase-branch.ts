@@ -7,15 +7,18 @@
  *     F_bk = Σ_t a_tk · x_bt     with     a_tk = p_tk / Σ_t p_tk
  *
  * and small two-layer networks ("members", each with its own hidden units) make logits of F. The whole network's logits
- * are the mean of the trunk's and of the members' mean. Computed as softmax over time of the log-softmax over phases,
+ * are (1 − w) of the trunk's and w = PHASE_SHARE of the members' mean. Computed as softmax over time of the log-softmax over phases,
  * which is the same and needs no division.
  *
- * Folded (see fold-batch-norm.ts) the members are one two-layer network and both halves are in the weights, so that the
+ * Folded (see fold-batch-norm.ts) the members are one two-layer network and both shares are in the weights, so that the
  * logits are a plain sum.
  */
 import { frameHead, frameParameters, type FrameHead } from './frame-head.js';
 import { featureChannels, type ParameterSpec, type PhaseBranchSpec, type ResNetSpec } from './resnet34.js';
 import { requireTensor, type StateDict } from './state-dict.js';
+
+/** The members' part in the logits. At a half they separate as well, but are surer of what they miss on devices that nobody was trained on (docs/experiments.md). */
+export const PHASE_SHARE = 0.25;
 
 /** Names of its parameters; those of the frame head are FRAME_WEIGHT and FRAME_BIAS. */
 export const PHASE_HIDDEN_WEIGHT = 'phase.hidden.weight';
@@ -55,7 +58,7 @@ export function phaseBranchOf(state: ReadonlyMap<string, { shape: number[] }>, l
 }
 
 /**
- * The branch's part of folded weights, and the trunk's classifier at half: logits = fc·pooled + out·relu(hidden·F).
+ * The branch's part of folded weights, and the trunk's classifier at its share: logits = fc·pooled + out·relu(hidden·F).
  * @throws StageError INFERENCE_WEIGHTS_INVALID where a tensor is missing, misshapen or not finite.
  */
 export function foldPhaseBranch(state: StateDict, spec: ResNetSpec, branch: PhaseBranchSpec): StateDict {
@@ -72,14 +75,14 @@ export function foldPhaseBranch(state: StateDict, spec: ResNetSpec, branch: Phas
   for (let m = 0; m < members; m++) {
     for (let label = 0; label < labels; label++) {
       const row = m * labels + label;
-      bias[label]! += (outBias[row] ?? 0) / (2 * members);
-      for (let h = 0; h < hidden; h++) weight[label * members * hidden + m * hidden + h] = (outWeight[row * hidden + h] ?? 0) / (2 * members);
+      bias[label]! += ((outBias[row] ?? 0) * PHASE_SHARE) / members;
+      for (let h = 0; h < hidden; h++) weight[label * members * hidden + m * hidden + h] = ((outWeight[row * hidden + h] ?? 0) * PHASE_SHARE) / members;
     }
   }
   folded.set(PHASE_OUT_WEIGHT, { shape: [labels, members * hidden], data: weight });
   folded.set(PHASE_OUT_BIAS, { shape: [labels], data: bias });
   for (const [name, shape] of [['fc.weight', [labels, featureChannels(spec)]], ['fc.bias', [labels]]] as const) {
-    folded.set(name, { shape: [...shape], data: requireTensor(state, name, [...shape]).data.map((value) => value / 2) });
+    folded.set(name, { shape: [...shape], data: requireTensor(state, name, [...shape]).data.map((value) => value * (1 - PHASE_SHARE)) });
   }
   return folded;
 }

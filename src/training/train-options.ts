@@ -15,14 +15,14 @@ export interface TrainOptions {
   run?: string;
   /** Folder of the model package. Default `models/<name>`. */
   output?: string;
-  /** Name and version of the model. Defaults `heart-resnet34`, `0.2.0`. */
+  /** Name and version of the model. Defaults `heart-resnet34`, `0.3.0`. */
   name?: string;
   version?: string;
   /** Default 1. */
   seed?: number;
-  /** Windows of self-supervised pre-training ahead of it, without labels. Default 0 = none. */
+  /** Windows of self-supervised pre-training ahead of it, without labels; 0 = none. Default 40000. */
   listenWindows?: number;
-  /** Windows to pre-train on. Default 80000. */
+  /** Windows to pre-train on. Default 64000. */
   pretrainWindows?: number;
   /** Part of pre-training, 0 to 1, from its start, on the first half of each window (half-windows.ts). Default 0 = none. */
   halfWindows?: number;
@@ -34,7 +34,7 @@ export interface TrainOptions {
   frameHead?: number;
   /** Data sets to pre-train on. Default physionet2016 and pascal-a, whose terms allow a model to be shared. */
   pretrainDatasets?: readonly string[];
-  /** A phase branch beside the trunk, where heart states are known. Default false. */
+  /** A phase branch beside the trunk, where heart states are known. Default true. */
   phaseBranch?: boolean;
   /** Let a first fine-tuning label the target's unlabelled recordings that it is sure about. Default true. */
   pseudoLabels?: boolean;
@@ -78,7 +78,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     run: resolve(options.run ?? join('runs', 'heart')),
     output: resolve(options.output ?? join('models', name)),
     name,
-    version: options.version ?? '0.2.0',
+    version: options.version ?? '0.3.0',
     seed: options.seed ?? 1,
     start: startPath(options.start),
     fastMath: options.fastMath ?? false,

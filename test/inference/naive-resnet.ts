@@ -1,5 +1,5 @@
 /** A plain forward pass, straight from the definition, batch norm unfolded: what every engine is compared with. */
-import { phaseFrameHead } from '../../src/inference/phase-branch.js';
+import { phaseFrameHead, PHASE_SHARE } from '../../src/inference/phase-branch.js';
 import { BATCH_NORM_EPS, basicBlocks, stem, type ConvBnSpec, type PhaseBranchSpec, type ResNetSpec } from '../../src/inference/resnet34.js';
 import type { StateDict } from '../../src/inference/state-dict.js';
 
@@ -25,7 +25,7 @@ export function naiveForward(state: StateDict, spec: ResNetSpec, input: Float32A
   const trunk = linear(state, x, spec.labels);
   if (!spec.phase) return trunk;
   const members = phaseMembers(state, spec, spec.phase, input, features);
-  return trunk.map((logit, label) => (logit + members.reduce((sum, member) => sum + member[label]!, 0) / members.length) / 2);
+  return trunk.map((logit, label) => (1 - PHASE_SHARE) * logit + (PHASE_SHARE * members.reduce((sum, member) => sum + member[label]!, 0)) / members.length);
 }
 
 /** Logits of each member of the phase branch, straight from the formula: probabilities, then means weighted by them. */

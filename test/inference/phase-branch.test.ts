@@ -9,7 +9,7 @@ import { foldBatchNorm } from '../../src/inference/fold-batch-norm.js';
 import { loadModelPackage } from '../../src/inference/model-package.js';
 import { readOnnxWeights } from '../../src/inference/onnx-weights.js';
 import { writeFoldedOnnx, writeResNetOnnx } from '../../src/inference/onnx-writer.js';
-import { foldPhaseBranch, phaseFrameHead, phaseParameters } from '../../src/inference/phase-branch.js';
+import { foldPhaseBranch, phaseFrameHead, phaseParameters, PHASE_SHARE } from '../../src/inference/phase-branch.js';
 import { randomStateDict } from '../../src/inference/random-state.js';
 import { parameters, resnet34 } from '../../src/inference/resnet34.js';
 import { specOf } from '../../src/inference/spec-of.js';
@@ -36,14 +36,14 @@ async function runOnnx(bytes: Uint8Array, input = batch, dims = [3, 1, height, w
 const differences = (values: ArrayLike<number>) => Array.from(values, (value, i) => Math.abs(value - expected[i]!));
 
 describe('phase branch', () => {
-  it('has a say: the logits are not those of the trunk, nor half of them', () => {
+  it('has a say: the logits are not those of the trunk, nor its share of them', () => {
     const trunk = [0, 1, 2].flatMap((i) => [...naiveForward(state, SMALL.spec, batch.slice(i * size, (i + 1) * size), height, width)]);
-    const members = expected.map((logit, i) => logit - trunk[i]! / 2);
+    const members = expected.map((logit, i) => logit - (1 - PHASE_SHARE) * trunk[i]!);
     expect(Math.max(...members.map(Math.abs))).toBeGreaterThan(0.05);
     expect(new Set(members.map((value) => value.toFixed(3))).size).toBeGreaterThan(6);
   });
 
-  it('folds into one network: its members side by side, the trunk and they at half', () => {
+  it('folds into one network: its members side by side, the trunk and they at their shares, a quarter of it theirs', () => {
     const small = { ...resnet34(2, { stemWidth: 1, blocks: [1], widths: [1] }), phase: { height: 1, width: 4, phases: 2, members: 2, hidden: 1 } };
     const given = randomStateDict(small, 1);
     given.set('phase.out.weight', { shape: [4, 1], data: Float32Array.of(4, 8, 12, 16) });
@@ -51,10 +51,10 @@ describe('phase branch', () => {
     given.set('fc.weight', { shape: [2, 1], data: Float32Array.of(3, 5) });
     given.set('fc.bias', { shape: [2], data: Float32Array.of(-1, 1) });
     const folded = foldPhaseBranch(given, small, small.phase);
-    expect(folded.get('phase.out.weight')).toEqual({ shape: [2, 2], data: Float32Array.of(1, 3, 2, 4) });
-    expect(folded.get('phase.out.bias')).toEqual({ shape: [2], data: Float32Array.of(1, 2) });
-    expect(folded.get('fc.weight')).toEqual({ shape: [2, 1], data: Float32Array.of(1.5, 2.5) });
-    expect(folded.get('fc.bias')).toEqual({ shape: [2], data: Float32Array.of(-0.5, 0.5) });
+    expect(folded.get('phase.out.weight')).toEqual({ shape: [2, 2], data: Float32Array.of(0.5, 1.5, 1, 2) });
+    expect(folded.get('phase.out.bias')).toEqual({ shape: [2], data: Float32Array.of(0.5, 1) });
+    expect(folded.get('fc.weight')).toEqual({ shape: [2, 1], data: Float32Array.of(2.25, 3.75) });
+    expect(folded.get('fc.bias')).toEqual({ shape: [2], data: Float32Array.of(-0.75, 0.75) });
     for (const name of ['frames.weight', 'frames.bias', 'phase.hidden.weight', 'phase.hidden.bias']) {
       expect(folded.get(name)).toEqual(given.get(name));
       expect(folded.get(name)!.data).not.toBe(given.get(name)!.data);

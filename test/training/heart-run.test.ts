@@ -31,7 +31,7 @@ const options = (run: string): TrainOptions => ({
   output: join(folder, `model-${run}`),
   name: 'tiny',
   seed: 3,
-  phaseBranch: true,
+  listenWindows: 16,
   pretrainWindows: 32,
   halfWindows: 0.5,
   finetuneWindows: 16,
@@ -148,7 +148,7 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
     expect(html).toContain('Research and education only, not a medical device.');
     // Base64 may hold any word.
     expect(html.replaceAll(/data:[^"]*/g, '')).not.toMatch(/NaN|undefined|<script|https?:\/\//);
-    expect(html.match(/<svg viewBox/g)).toHaveLength(8);
+    expect(html.match(/<svg viewBox/g)).toHaveLength(9);
     expect(html.match(/<audio/g)?.length).toBeGreaterThan(4);
     // Twelve of the largest losses, and two of each class that were called rightly.
     expect(html.match(/<audio/g)?.length).toBeLessThanOrEqual(12 + 2 * 4 * 2);
@@ -208,16 +208,16 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
     mkdirSync(output!);
     writeFileSync(join(output!, 'earlier'), 'a package of last year');
     // Each attempt takes the run a little further; checkpoints are written every 2 steps.
-    for (const [phase, steps] of [['pretrain', 8], ['fold-1/member-1', 4], ['fold-1/member-2', 2], ['final/member-2', 4], ['judging the package', 1]] as const) {
+    for (const [phase, steps] of [['listen', 4], ['pretrain', 8], ['fold-1/member-1', 4], ['fold-1/member-2', 2], ['final/member-2', 4], ['judging the package', 1]] as const) {
       await expect(runTrain(options('cut'), cutAt(phase, steps)), phase).rejects.toThrow('cut off');
     }
     expect(readdirSync(output!), 'an earlier package stays until the new one is whole').toEqual(['earlier']);
     const recalled: string[] = [];
     const resumed = await runTrain(options('cut'), { onRecall: ({ phase }) => recalled.push(phase) });
-    expect(recalled).toEqual(['pretrain', 'fold-1', 'fold-2', 'final']);
+    expect(recalled).toEqual(['listen', 'pretrain', 'fold-1', 'fold-2', 'final']);
     expect(readdirSync(output!).sort()).toEqual(['README.md', 'golden.json', 'manifest.json', 'weights.onnx']);
     expect(existsSync(join(folder, 'cut', 'draft-model'))).toBe(false);
-    for (const phase of ['pretrain', 'fold-1/member-2', 'fold-1', 'fold-2', 'final']) {
+    for (const phase of ['listen', 'pretrain', 'fold-1/member-2', 'fold-1', 'fold-2', 'final']) {
       const [a, b] = await Promise.all(['whole', 'cut'].map((run) => readSafetensors(join(folder, run, phase, 'weights.safetensors'))));
       for (const [name, tensor] of a!.tensors) expect(b!.tensors.get(name)?.data, `${phase} ${name}`).toEqual(tensor.data);
     }

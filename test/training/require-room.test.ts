@@ -28,6 +28,10 @@ describe('requireRoom', () => {
     );
   });
 
+  it.runIf(existsSync('/proc/self'))('refuses a folder where none can be made (Linux only)', () => {
+    expect(() => requireRoom('/proc/nowhere/run', 1, { option: '--run' })).toThrowError(expect.objectContaining({ code: 'TRAINING_FOLDER_UNWRITABLE', message: expect.stringContaining('/proc/nowhere') }));
+  });
+
   it('refuses a disk with less room than the run needs, and counts what the folder holds already', () => {
     const full = join(root, 'full');
     const error = expect.objectContaining({ code: 'TRAINING_DISK_FULL', message: expect.stringMatching(/full has room for [\d.]+ GB, the run needs up to 1000000000\.0 GB there$/) });

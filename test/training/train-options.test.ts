@@ -24,9 +24,9 @@ describe('options of the recipe heart', () => {
     expect(() => withDefaults({ data: '.', frameHead: -1 })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID' }));
   });
 
-  it('listens first where it is told to, to as many windows as it is told', () => {
+  it('listens first, to as many windows as it is told, unless told not to', () => {
     expect(withDefaults({ data: '.', listenWindows: 9 }).recipe.listen).toMatchObject({ windows: 9, batchSize: 16 });
-    expect(withDefaults({ data: '.' }).recipe).not.toHaveProperty('listen');
+    expect(withDefaults({ data: '.' }).recipe.listen).toMatchObject({ windows: 40_000, batchSize: 16 });
     expect(withDefaults({ data: '.', listenWindows: 7, batchSize: 3 }).recipe.listen).toMatchObject({ windows: 7, batchSize: 3 });
     expect(withDefaults({ data: '.', listenWindows: 0 }).recipe).not.toHaveProperty('listen');
     expect(() => withDefaults({ data: '.', listenWindows: -1 })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID' }));
@@ -40,11 +40,11 @@ describe('options of the recipe heart', () => {
     for (const halfWindows of [-0.1, 1.1, NaN]) expect(() => withDefaults({ data: '.', halfWindows })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID', message: expect.stringContaining(String(halfWindows)) }));
   });
 
-  it('has a phase branch where it is asked for and the frame head has something to learn', () => {
-    const { recipe, features, spec } = withDefaults({ data: '.', phaseBranch: true });
+  it('has a phase branch, where the frame head has something to learn, unless told not to', () => {
+    const { recipe, features, spec } = withDefaults({ data: '.' });
     expect(networkOf(spec, recipe, features, true).phase).toEqual({ height: 64, width: 188, phases: 8, members: 8, hidden: 64 });
     expect(networkOf(spec, recipe, features, false)).toBe(spec);
-    for (const without of [{}, { phaseBranch: true, frameHead: 0 }]) expect(networkOf(spec, withDefaults({ data: '.', ...without }).recipe, features, true)).toBe(spec);
+    for (const without of [{ phaseBranch: false }, { frameHead: 0 }]) expect(networkOf(spec, withDefaults({ data: '.', ...without }).recipe, features, true)).toBe(spec);
   });
 
   it.each([0, 1.5, -2])('refuses %d fine-tunings', (finetuneRuns) => {

@@ -15,6 +15,7 @@ export async function train(flags: Flags): Promise<void> {
   const live = new LiveRun(`Training, preset ${preset}, ${String(flags['data'])}`);
   const watch = flags['watch'] === undefined ? null : await openWatch(live, flags['watch'] === true ? DEFAULT_WATCH_PORT : Number(flags['watch']));
   if (watch) bars.line(`watch this run at ${watch.url}`);
+  bars.line('Ctrl-C stops it; given again, the same command goes on from the last checkpoint.');
   const hooks: RunHooks = {
     onLine: (line) => {
       bars.line(line);

@@ -3,7 +3,7 @@
  * its own parameters. None flows on into the frame head or the trunk, which have learnt from the states and the labels
  * before: where in the beat a frame is must not become whatever suits the label.
  */
-import { phaseFrameHead, PHASE_HIDDEN_BIAS, PHASE_HIDDEN_WEIGHT, PHASE_OUT_BIAS, PHASE_OUT_WEIGHT } from '../../inference/phase-branch.js';
+import { phaseFrameHead, PHASE_HIDDEN_BIAS, PHASE_HIDDEN_WEIGHT, PHASE_OUT_BIAS, PHASE_OUT_WEIGHT, PHASE_SHARE } from '../../inference/phase-branch.js';
 import type { PhaseBranchSpec, ResNetSpec } from '../../inference/resnet34.js';
 import { frameProbabilities } from './frame-loss.js';
 import type { Handle, Kernels } from './kernels.js';
@@ -74,7 +74,7 @@ export function meansByPhase(spec: ResNetSpec, branch: PhaseBranchSpec, x: Float
   return means;
 }
 
-/** Mean of the trunk's logits (n × labels) and of the mean of the members'. */
+/** The trunk's logits (n × labels) and the mean of the members', each at its share. */
 export function joinedLogits(trunk: Float32Array, byMember: Float32Array, labels: number): Float32Array {
   const n = trunk.length / labels;
   const members = byMember.length / trunk.length;
@@ -82,7 +82,7 @@ export function joinedLogits(trunk: Float32Array, byMember: Float32Array, labels
     const row = Math.floor(i / labels);
     let sum = 0;
     for (let m = 0; m < members; m++) sum += byMember[(row * members + m) * labels + (i % labels)]!;
-    return n > 0 ? (value + sum / members) / 2 : value;
+    return n > 0 ? (1 - PHASE_SHARE) * value + (PHASE_SHARE * sum) / members : value;
   });
 }
 

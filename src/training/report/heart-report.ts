@@ -5,6 +5,7 @@ import { DISCLAIMER } from '../../common/disclaimer.js';
 import type { ExportedModel } from '../export-model.js';
 import type { FeatureParams } from '../../features/index.js';
 import type { ResNetSpec } from '../../inference/resnet34.js';
+import { PHASE_SHARE } from '../../inference/phase-branch.js';
 import { precisionNotes } from '../engine/fast-math.js';
 import { figure } from '../format.js';
 import { LABELS } from '../label-map.js';
@@ -62,7 +63,7 @@ function frameHeadNotes({ framesAccuracy }: TrainingResults): string[] {
 function phaseNotes({ phase }: TrainingResults): string[] {
   if (!phase) return [];
   return [
-    `Phase branch: the frame head tells ${phase.phases} phases of the beat; the mean of each band in each phase goes through ${phase.members} small networks, whose mean logits and the ResNet's are averaged. Class-activation maps show the ResNet's part alone.`,
+    `Phase branch: the frame head tells ${phase.phases} phases of the beat; the mean of each band in each phase goes through ${phase.members} small networks, whose mean logits are ${figure(PHASE_SHARE)} of the network's, the ResNet's the rest. Class-activation maps show the ResNet's part alone.`,
   ];
 }
 

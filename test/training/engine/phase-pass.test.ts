@@ -47,8 +47,8 @@ describe('means by phase', () => {
 });
 
 describe('joined logits', () => {
-  it('are the mean of the trunk and of the mean of the members', () => {
-    expect([...joinedLogits(Float32Array.of(1, 2, 3, 4), Float32Array.of(3, 0, 5, 2, 0, 0, 2, 4), 2)]).toEqual([(1 + 4) / 2, (2 + 1) / 2, (3 + 1) / 2, (4 + 2) / 2]);
+  it('are three parts of the trunk and one of the mean of the members', () => {
+    expect([...joinedLogits(Float32Array.of(1, 2, 3, 4), Float32Array.of(3, 0, 5, 2, 0, 0, 2, 4), 2)]).toEqual([(3 * 1 + 4) / 4, (3 * 2 + 1) / 4, (3 * 3 + 1) / 4, (3 * 4 + 2) / 4]);
   });
 });
 
@@ -143,7 +143,7 @@ describe.skipIf(!installed)('a trainer with a phase branch (skipped where Tensor
     expect(memberMoved).toEqual([false, true, false]);
   });
 
-  it('hears phases by the averaged weights, and predicts the mean of trunk and members', () => {
+  it('hears phases by the averaged weights, and predicts the weighed sum of trunk and members', () => {
     const one = trainer();
     const { x } = noiseBatch(2, 8, branch.height, branch.width);
     const means = one.means(x, 8);
