@@ -17,7 +17,7 @@ import { frameHead, frameParameters, type FrameHead } from './frame-head.js';
 import { featureChannels, type ParameterSpec, type PhaseBranchSpec, type ResNetSpec } from './resnet34.js';
 import { requireTensor, type StateDict } from './state-dict.js';
 
-/** The members' part in the logits. At a half they separate as well, but are surer of what they miss on devices that nobody was trained on (docs/experiments.md). */
+/** The members' part in the logits. With a half the network is surer of what it misses on devices that it was never trained on (docs/experiments.md). */
 export const PHASE_SHARE = 0.25;
 
 /** Names of its parameters; those of the frame head are FRAME_WEIGHT and FRAME_BIAS. */

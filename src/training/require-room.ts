@@ -1,6 +1,7 @@
 /** Whether a run can leave its files where it is told to, asked before it starts: rights, and room on the disk. */
-import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeFolder } from '../common/make-folder.js';
 import { StageError } from '../common/stage-error.js';
 import { parameters, type ResNetSpec } from '../inference/resnet34.js';
 import { elementCount } from '../inference/state-dict.js';
@@ -46,14 +47,6 @@ export function requireRoom(folder: string, bytes: number, { option, keep = true
   } finally {
     if (made !== undefined && !keep) rmSync(made, { recursive: true, force: true });
   }
-}
-
-/** Makes those that are missing, the topmost first, and gives that one. `recursive: true` never comes back from a folder like /proc/x. */
-function makeFolder(folder: string): string | undefined {
-  if (existsSync(folder)) return undefined;
-  const above = makeFolder(dirname(folder));
-  mkdirSync(folder);
-  return above ?? folder;
 }
 
 /** Gives the topmost folder that had to be made. */

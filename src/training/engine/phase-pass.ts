@@ -76,13 +76,12 @@ export function meansByPhase(spec: ResNetSpec, branch: PhaseBranchSpec, x: Float
 
 /** The trunk's logits (n × labels) and the mean of the members', each at its share. */
 export function joinedLogits(trunk: Float32Array, byMember: Float32Array, labels: number): Float32Array {
-  const n = trunk.length / labels;
   const members = byMember.length / trunk.length;
   return trunk.map((value, i) => {
     const row = Math.floor(i / labels);
     let sum = 0;
     for (let m = 0; m < members; m++) sum += byMember[(row * members + m) * labels + (i % labels)]!;
-    return n > 0 ? (1 - PHASE_SHARE) * value + (PHASE_SHARE * sum) / members : value;
+    return (1 - PHASE_SHARE) * value + (PHASE_SHARE * sum) / members;
   });
 }
 

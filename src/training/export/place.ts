@@ -1,6 +1,7 @@
 /** Puts an export's files where they belong: whole or not at all, and never over something that is there unless asked. */
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { makeFolder } from '../../common/make-folder.js';
 import { StageError } from '../../common/stage-error.js';
 import type { ExportFile } from './types.js';
 
@@ -17,7 +18,7 @@ export function refuseExisting(targets: readonly string[], force: boolean): void
  */
 export async function place<T>(target: string, files: readonly ExportFile[], check: (partial: string) => Promise<T>): Promise<T> {
   const partial = join(dirname(target), `.${process.pid}.partial-${basename(target)}`);
-  writing(target, () => mkdirSync(dirname(target), { recursive: true }));
+  writing(target, () => makeFolder(dirname(target)));
   try {
     writing(target, () => write(partial, files));
     const result = await check(partial);
@@ -31,7 +32,7 @@ export async function place<T>(target: string, files: readonly ExportFile[], che
 function write(partial: string, files: readonly ExportFile[]): void {
   for (const { path, data } of files) {
     const file = path === '' ? partial : join(partial, path);
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     writeFileSync(file, data);
   }
 }

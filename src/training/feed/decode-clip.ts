@@ -1,9 +1,10 @@
 /** One recording's bytes → conditioned mono PCM at the model's rate, kept in the cache: on any thread. */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { decodeBytes } from '../../capture/files/decode-file.js';
 import type { Decoders } from '../../capture/files/decoders.js';
+import { makeFolder } from '../../common/make-folder.js';
 import { conditionAll } from '../../condition/offline.js';
 import type { FeatureParams } from '../../features/index.js';
 import { toShared } from './shared-clips.js';
@@ -40,7 +41,7 @@ export async function decodeClip({ bytes, path, entry }: ClipToDecode, params: F
 function store(entry: string, pcm: Float32Array): Pick<DecodedClip, 'uncached'> {
   const aside = `${entry}.${process.pid}-${threadId}.part`;
   try {
-    mkdirSync(dirname(entry), { recursive: true });
+    makeFolder(dirname(entry));
     writeFileSync(aside, new Uint8Array(pcm.buffer, pcm.byteOffset, pcm.byteLength));
     renameSync(aside, entry);
     return {};
