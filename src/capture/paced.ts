@@ -10,6 +10,7 @@
  * pending, nothing is read or emitted. At finite speeds the hook is not asked: real time does not wait either.
  */
 import { Observable, type Subscriber } from 'rxjs';
+import { nextTurn } from '../common/next-turn.js';
 import { toStageError } from '../common/stage-error.js';
 import { utcNow, type UtcNow } from '../common/clock.js';
 import type { CaptureItem } from './types.js';
@@ -99,7 +100,7 @@ class Player {
       const wait = this.#options.ready?.();
       if (wait !== undefined) await wait;
       if (this.#out.closed || !this.#sendOne(() => this.#now())) return;
-      await new Promise<void>((resolve) => setImmediate(resolve));
+      await nextTurn();
     }
   }
 

@@ -79,7 +79,8 @@ export const Manifest = Type.Object(
     thresholds: Type.Object(
       {
         unknownBelow: Type.Number({ minimum: 0, maximum: 1, description: 'Smoothed confidence below which the label is `unknown`.' }),
-        abnormal: Type.Number({ minimum: 0, maximum: 1, description: 'P(not normal | heart sound) at or above which a clip counts as abnormal.' }),
+        murmur: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: 'P(murmur | murmur or normal) at or above which a clip counts as one with a murmur. Absent: the same as abnormal.' })),
+        abnormal: Type.Number({ minimum: 0, maximum: 1, description: 'P(murmur or extrasystole | heart sound) at or above which a clip counts as abnormal.' }),
       },
       closed,
     ),

@@ -1,8 +1,8 @@
-/** Temperature and thresholds from predictions on clips that the predicting weights were not trained on. */
+/** Temperature and the threshold for `unknown` from predictions on clips that the predicting weights were not trained on. */
 import type { LoadedRecording } from './audio-cache.js';
 import { clipProbabilities, type ClipLogits } from './clip-logits.js';
-import { accuracyAtCoverage, argMax, bestThreshold, meanSensitivitySpecificity, mean } from './metrics.js';
-import { binaryScores, massOf, type ClipPrediction } from './summary.js';
+import { accuracyAtCoverage, argMax, mean } from './metrics.js';
+import { massOf, type ClipPrediction } from './summary.js';
 import { singleLabel } from './label-map.js';
 
 /** The temperature that minimises the negative log-likelihood of the clips' label sets; golden-section search on its logarithm. */
@@ -44,25 +44,3 @@ export function unknownThreshold(predictions: readonly ClipPrediction[], coverag
   const correct = known.map((p) => argMax(p.probabilities) === singleLabel(p.set));
   return accuracyAtCoverage(confidence, correct, coverage).confidence;
 }
-
-/**
- * Threshold on P(not normal | heart sound) with the largest mean, over the sources, of (sensitivity + specificity) / 2:
- * sources count alike however many clips they have.
- */
-export function abnormalThreshold(sources: readonly (readonly ClipPrediction[])[]): number {
-  const binary = sources
-    .map((source) => binaryScores(source))
-    .map((clips) => ({ positive: clips.map(({ positive }) => positive), scores: clips.map(({ score }) => score) }))
-    .filter(({ positive }) => positive.includes(true) && positive.includes(false));
-  const [first] = binary;
-  if (first === undefined) return 0.5;
-  if (binary.length === 1) return bestThreshold(first.positive, first.scores);
-  let best = { threshold: 0.5, value: -1 };
-  for (let step = 1; step < 200; step++) {
-    const threshold = step / 200;
-    const value = mean(binary.map(({ positive, scores }) => meanSensitivitySpecificity(positive, scores, threshold)));
-    if (value > best.value) best = { threshold, value };
-  }
-  return best.threshold;
-}
-

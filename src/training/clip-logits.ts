@@ -1,4 +1,5 @@
 /** Logits of every window of a clip, and what they say of the clip as a whole. */
+import { nextTurn } from '../common/next-turn.js';
 import type { FeatureParams } from '../features/index.js';
 import type { LoadedRecording } from './audio-cache.js';
 import { clipWindows } from './clip-windows.js';
@@ -32,6 +33,7 @@ export async function clipLogits(
     const width = logits.length / owners.length;
     owners.forEach((owner, row) => results[owner]?.windows.push(Array.from(logits.subarray(row * width, (row + 1) * width))));
     owners.length = 0;
+    await nextTurn();
   };
   for (const [index, recording] of recordings.entries()) {
     for (const input of clipWindows(recording.pcm, params)) {

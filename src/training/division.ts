@@ -16,7 +16,7 @@ export interface Division {
   folds: { training: LoadedRecording[]; validation: LoadedRecording[] }[];
   /** Kept out of everything: the test of the shipped model. */
   test: LoadedRecording[];
-  /** Kept out of training: chooses the threshold for "abnormal". */
+  /** Kept out of training: sets the threshold of what such sets call abnormal. */
   calibration: LoadedRecording[];
   /** Kept out of pre-training and folds, joined to the final fine-tuning: tests artifacts on the fold models. */
   artifactTest: LoadedRecording[];

@@ -9,7 +9,7 @@ import type { FloorName } from './floors.js';
 import { LABELS } from './label-map.js';
 import { openDataset } from './datasets/open-dataset.js';
 import { foldedFloors } from './results.js';
-import { summariseDataset, type ClipPrediction, type DatasetSummary } from './summary.js';
+import { signThresholds, summariseDataset, type ClipPrediction, type DatasetSummary } from './summary.js';
 
 export interface EvaluateOptions {
   /** Folder of recordings in any form that openDataset knows, e.g. with manifest.csv. */
@@ -151,8 +151,9 @@ function thinned<T>(items: readonly T[], limit: number | undefined): T[] {
 
 function evaluateDataset(recordings: readonly LoadedRecording[], predictions: readonly ClipPrediction[], model: ModelPackage, options: EvaluateOptions): DatasetEvaluation {
   const { seed = 1, resamples = 1000, floors = true } = options;
-  const { abnormal, unknownBelow } = model.manifest.thresholds;
-  const summary = summariseDataset(predictions, abnormal, seed, resamples);
+  const { unknownBelow } = model.manifest.thresholds;
+  const thresholds = signThresholds(model.manifest.thresholds);
+  const summary = summariseDataset(predictions, thresholds, seed, resamples);
   const answered = predictions.filter((p) => Math.max(...p.probabilities) >= unknownBelow);
   const { n, subjects, accuracy, balancedAccuracy, macroF1, auroc, macc, calibrationError, classes, confusion, coverage } = summary;
   return {
@@ -169,7 +170,7 @@ function evaluateDataset(recordings: readonly LoadedRecording[], predictions: re
     coverage,
     answered: {
       share: answered.length / predictions.length,
-      accuracy: answered.length > 0 ? summariseDataset(answered, abnormal, seed, 1).accuracy.value : NaN,
+      accuracy: answered.length > 0 ? summariseDataset(answered, thresholds, seed, 1).accuracy.value : NaN,
     },
     floors: floors ? trivialFloors(recordings, model, seed) : null,
   };

@@ -15,7 +15,7 @@ import { phaseWeights, weightsFile, type HeartContext } from './heart-run.js';
 import { EXPERIMENTAL_LABELS, LABELS } from './label-map.js';
 import { modelCard, TERMS, type CardFacts, type DataSource } from './model-card.js';
 import type { TrainingResults } from './results.js';
-import { summariseDataset, type DatasetSummary } from './summary.js';
+import { signThresholds, summariseDataset, type DatasetSummary } from './summary.js';
 import type { TrainSettings } from './train-options.js';
 import { windowFeaturiser } from './window-featuriser.js';
 
@@ -87,7 +87,7 @@ async function writePackage(folder: string, context: HeartContext, settings: Tra
 }
 
 function manifest(settings: TrainSettings, sources: DataSource[], results: TrainingResults, createdAt: string): Omit<Manifest, 'files'> {
-  const { temperature, unknownBelow, abnormal } = results.calibration;
+  const { temperature, unknownBelow } = results.calibration;
   return {
     schema: 'stethostream-model/1',
     name: settings.name,
@@ -99,7 +99,7 @@ function manifest(settings: TrainSettings, sources: DataSource[], results: Train
     features: settings.features,
     input: { name: 'input', layout: 'NCHW', channels: 1 },
     output: { name: 'logits', kind: 'logits', temperature },
-    thresholds: { unknownBelow, abnormal },
+    thresholds: { unknownBelow, ...signThresholds(results.calibration) },
     training: { command: settings.command, seed: settings.seed, createdAt, datasets: sources },
     metrics: manifestMetrics(results),
     licence: 'Apache-2.0 for the weights; the recordings keep their own terms (see the card).',
@@ -149,7 +149,7 @@ async function judge(context: HeartContext, model: ModelPackage, division: Divis
   const external = [...new Set(others.map((r) => r.dataset))].map((name) => ({
     name,
     note: externalNotes[name] ?? 'not used in training',
-    summary: summariseDataset(predictions.filter((p) => p.dataset === name), results.calibration.abnormal, seed),
+    summary: summariseDataset(predictions.filter((p) => p.dataset === name), signThresholds(results.calibration), seed),
   }));
   return { difference, external };
 }

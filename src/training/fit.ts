@@ -1,6 +1,7 @@
 /** One stage of training: so many windows through the trainer, with checkpoints, so that a killed run goes on. */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { nextTurn } from '../common/next-turn.js';
 import { StageError } from '../common/stage-error.js';
 import { secondsLeft, writeAtomically, type RunLog, type WorkOf } from './run-log.js';
 import type { Batch } from './sampler.js';
@@ -85,7 +86,7 @@ export async function runStage(learner: Learner, options: StageOptions): Promise
       await checkpoint(learner, options.folder, state);
     }
     // Lets signals and timers in: the engine computes on this thread.
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
   return state;
 }

@@ -19,7 +19,7 @@ export type FloorName = 'majority' | 'length' | 'meanSpectrum';
 export interface FloorOptions {
   /** Default: the heart model's. */
   vocabulary?: Vocabulary;
-  /** Each floor's threshold of "abnormal" is the best for its training fold; else the predictions name none. */
+  /** Each floor's threshold is the best for its training fold; else the predictions name none. */
   ownThresholds?: boolean;
 }
 
@@ -75,13 +75,13 @@ function judge(recordings: readonly LoadedRecording[], folds: readonly Split[], 
       const predictions = (indices: readonly number[]) => indices.map((index) => toPrediction(recordings[index] as LoadedRecording, predict(index), classes, vocabulary));
       const judged = predictions(fold.validation);
       if (!ownThresholds) return judged;
-      const abnormalThreshold = thresholdOn(predictions(training), vocabulary);
-      return judged.map((prediction) => ({ ...prediction, abnormalThreshold }));
+      const threshold = thresholdOn(predictions(training), vocabulary);
+      return judged.map((prediction) => ({ ...prediction, threshold }));
     });
   return { classes, outOfFold };
 }
 
-/** The threshold on P(not normal | heart sound) with the largest (sensitivity + specificity) / 2; .5 where one of both is missing. */
+/** The threshold on P(positive | positive or normal) with the largest (sensitivity + specificity) / 2; .5 where one of both is missing. */
 export function thresholdOn(predictions: readonly ClipPrediction[], vocabulary = HEART): number {
   const binary = binaryScores(predictions, vocabulary);
   const positive = binary.map((item) => item.positive);

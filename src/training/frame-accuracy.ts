@@ -1,4 +1,5 @@
 /** How often a frame head is right about the heart's state, over the frames whose state is known. */
+import { nextTurn } from '../common/next-turn.js';
 import type { FeatureParams } from '../features/index.js';
 import type { LoadedRecording } from './audio-cache.js';
 import { clipWindows } from './clip-windows.js';
@@ -22,7 +23,7 @@ export type FramesOf = (x: Float32Array, count: number) => Float32Array;
  * states.
  * @param states by a recording's absolute path.
  */
-export function frameAccuracy(recordings: readonly LoadedRecording[], states: ReadonlyMap<string, readonly StateInterval[]>, params: FeatureParams, framesOf: FramesOf): FrameFigures | null {
+export async function frameAccuracy(recordings: readonly LoadedRecording[], states: ReadonlyMap<string, readonly StateInterval[]>, params: FeatureParams, framesOf: FramesOf): Promise<FrameFigures | null> {
   const stride = Math.max(1, Math.floor(params.windowFrames / params.windowHopFrames));
   const known = HEART_STATES.map(() => 0);
   const right = HEART_STATES.map(() => 0);
@@ -34,6 +35,7 @@ export function frameAccuracy(recordings: readonly LoadedRecording[], states: Re
     clipWindows(pcm, params).forEach((input, index) => {
       if (index % stride === 0) countFrames(windowStates(own, index, pcm.length, params), framesOf(input, 1), known, right);
     });
+    await nextTurn();
   }
   const frames = sum(known);
   if (frames === 0) return null;

@@ -242,9 +242,9 @@ function keepResult<R extends PhaseResult>({ folder }: HeartContext, name: strin
 
 async function trainAndJudge(context: HeartContext, phase: Phase, folder: string, learner: OpenLearner): Promise<PhaseResult> {
   const { curve, seconds } = await fit(context, phase, learner);
-  const branchSeconds = fitBranch(context, phase, learner);
+  const branchSeconds = await fitBranch(context, phase, learner);
   const logits = await judge(context, phase, learner);
-  const framesAccuracy = judgeFrames(context, phase, learner);
+  const framesAccuracy = await judgeFrames(context, phase, learner);
   await writeSafetensors(join(folder, 'weights.safetensors'), await learner.weights());
   return { curve, seconds: seconds + branchSeconds, logits, ...(framesAccuracy === undefined ? {} : { framesAccuracy }) };
 }
@@ -259,9 +259,9 @@ async function judge(context: HeartContext, phase: Phase, learner: OpenLearner):
 }
 
 /** Undefined where the phase has no frame head or is not asked. */
-function judgeFrames({ states, params, log }: HeartContext, { name, recipe, framesJudged }: Phase, learner: OpenLearner): FrameFigures | null | undefined {
+async function judgeFrames({ states, params, log }: HeartContext, { name, recipe, framesJudged }: Phase, learner: OpenLearner): Promise<FrameFigures | null | undefined> {
   if (!framesJudged || !recipe.frameHeadWeight) return undefined;
-  const figures = frameAccuracy(framesJudged, states, params, (x, n) => learner.predictFrames(x, n));
+  const figures = await frameAccuracy(framesJudged, states, params, (x, n) => learner.predictFrames(x, n));
   if (figures) log.line(`${name}: framesAccuracy ${figures.value.toFixed(4)} over ${figures.frames} frames of ${figures.clips} held-out clips`);
   return figures;
 }
@@ -300,12 +300,12 @@ function beginningHalf(spec: ResNetSpec, { windowFrames }: FeatureParams, { name
 }
 
 /** Fits the phase branch to what the stage has trained; gives the seconds that it took. */
-function fitBranch({ spec, params, seed, states, log }: HeartContext, { name, number, recipe, training, segmentLengths }: Phase, learner: OpenLearner): number {
+async function fitBranch({ spec, params, seed, states, log }: HeartContext, { name, number, recipe, training, segmentLengths }: Phase, learner: OpenLearner): Promise<number> {
   if (!spec.phase || !recipe.phaseFit) return 0;
   const started = performance.now();
   const clips = training.map((recording) => toClip(recording, states));
   const sampling = { seed: seed * 1000 + number, segmentLengths, ...recipe.sampling };
-  fitPhaseBranch(learner, { name, recipe: recipe.phaseFit, clips, params, spec, sampling, stretch: recipe.augmentation.stretch, log });
+  await fitPhaseBranch(learner, { name, recipe: recipe.phaseFit, clips, params, spec, sampling, stretch: recipe.augmentation.stretch, log });
   return (performance.now() - started) / 1000;
 }
 

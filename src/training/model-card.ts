@@ -7,6 +7,7 @@ import { FRAME_KINDS } from './masked-frames.js';
 import { SETTINGS_HISTORY, type HeartRecipe, type StageRecipe } from './recipe.js';
 import type { TrainingResults } from './results.js';
 import type { ClassFigures, DatasetSummary } from './summary.js';
+import { thresholdNote } from './threshold-note.js';
 
 /** One data set that the weights were made from. */
 export interface DataSource {
@@ -73,7 +74,7 @@ function recipeSection({ recipe, results }: CardFacts): string {
     ...phaseLines(results),
     ...soupLines(results),
     ...pseudoLines(results),
-    `Probabilities are softmax(logits / ${results.calibration.temperature.toFixed(3)}). Temperature, the threshold for "unknown" (confidence below ${results.calibration.unknownBelow.toFixed(3)}: the least confident fifth) and, with a part of PhysioNet kept for it, the threshold for "abnormal" (${results.calibration.abnormal.toFixed(3)}) were set on out-of-fold predictions, that is on the predictions reported here: figures at those thresholds are slightly optimistic, AUROC and macro-F1 are not touched by them. ${SETTINGS_HISTORY}`,
+    `Probabilities are softmax(logits / ${results.calibration.temperature.toFixed(3)}). Temperature and the threshold for "unknown" (confidence below ${results.calibration.unknownBelow.toFixed(3)}: the least confident fifth) were set on the out-of-fold predictions reported here. ${thresholdNote(results.calibration)} Accuracy, F1 and AUROC hang on none of them. ${SETTINGS_HISTORY}`,
   ].join('\n\n');
 }
 

@@ -5,6 +5,7 @@
  * Each member weighs the groups (subjects) in its own way, by draws from Exp(1): the Bayesian bootstrap (Rubin 1981), so
  * that the members differ as if each had been given other subjects.
  */
+import { nextTurn } from '../common/next-turn.js';
 import type { FeatureParams } from '../features/index.js';
 import type { ResNetSpec } from '../inference/resnet34.js';
 import { NO_AUGMENTATION } from './augment.js';
@@ -40,11 +41,11 @@ interface HeardWindows {
 }
 
 /** Fits in a minute or so, without checkpoints; the same for the same seed and trunk. */
-export function fitPhaseBranch(learner: Pick<OpenLearner, 'means' | 'stepBranch'>, options: PhaseFitOptions): void {
+export async function fitPhaseBranch(learner: Pick<OpenLearner, 'means' | 'stepBranch'>, options: PhaseFitOptions): Promise<void> {
   const { name, recipe, spec, sampling, log } = options;
   if (!spec.phase) return;
   const { members, height, phases } = spec.phase;
-  const heard = hear(learner, options);
+  const heard = await hear(learner, options);
   const weights = groupWeights(heard.groups, members, sampling.seed);
   const random = new Random(sampling.seed, 4711);
   const { steps, batchSize: n, maxLearningRate } = recipe;
@@ -58,12 +59,13 @@ export function fitPhaseBranch(learner: Pick<OpenLearner, 'means' | 'stepBranch'
     const loss = learner.stepBranch({ means, n, sets, weight: gathered(weights, members, rows) }, schedule(step));
     running = Number.isNaN(running) ? loss : running + 0.02 * (loss - running);
     clock.update(step + 1, running);
+    await nextTurn();
   }
   log.line(`${name}: phase branch fitted to ${heard.sets.length} windows of ${new Set(heard.groups).size} groups, loss ${running.toFixed(4)}`);
 }
 
 /** Draws the windows and hears them by phase. */
-function hear(learner: Pick<OpenLearner, 'means'>, { name, recipe, clips, params, spec, sampling, stretch, log }: PhaseFitOptions): HeardWindows {
+async function hear(learner: Pick<OpenLearner, 'means'>, { name, recipe, clips, params, spec, sampling, stretch, log }: PhaseFitOptions): Promise<HeardWindows> {
   const sampler = createSampler(clips, params, { ...sampling, batchSize: 1, augmentation: { ...NO_AUGMENTATION, stretch }, frameClasses: null });
   const random = new Random(sampling.seed, 4712);
   const { height = 0, width = 0, phases = 0 } = spec.phase ?? {};
@@ -81,6 +83,7 @@ function hear(learner: Pick<OpenLearner, 'means'>, { name, recipe, clips, params
     }
     heard.means.set(learner.means(x, count), from * height * phases);
     clock.update(from + count);
+    await nextTurn();
   }
   return heard;
 }

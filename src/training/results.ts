@@ -1,5 +1,5 @@
 /** The figures of a finished training: cross-validation, held-out recordings, calibration, floors. */
-import { abnormalThreshold, fitTemperature, unknownThreshold } from './calibrate.js';
+import { fitTemperature, unknownThreshold } from './calibrate.js';
 import { toPredictions } from './clip-logits.js';
 import type { Division } from './division.js';
 import type { CurvePoint } from './fit.js';
@@ -15,7 +15,8 @@ import { ARTIFACT } from './label-map.js';
 import { argMax } from './metrics.js';
 import type { LoadedRecording } from './audio-cache.js';
 import { groupKFold, type Split } from './splits.js';
-import { summariseDataset, type ClipPrediction, type DatasetSummary } from './summary.js';
+import { atOthersThreshold, fitSignThresholds } from './sign-thresholds.js';
+import { ONE_HALF, summariseDataset, type ClipPrediction, type DatasetSummary } from './summary.js';
 
 /** Everything that the card, the report and the manifest are written from. */
 export interface TrainingResults {
@@ -25,7 +26,8 @@ export interface TrainingResults {
   precision?: Precision;
   /** The network's phase branch, if it has one; absent in old runs, which had none. */
   phase?: PhaseBranchSpec | null;
-  calibration: { temperature: number; unknownBelow: number; abnormal: number };
+  /** `murmur` is absent in old runs, which had one threshold for both. */
+  calibration: { temperature: number; unknownBelow: number; murmur?: number; abnormal: number };
   /** Out-of-fold figures on the target data set. */
   crossValidation: DatasetSummary;
   /** The same per fold, for the spread. */
@@ -78,22 +80,22 @@ const resamples = 1000;
 export function collectResults(phases: Phases, division: Division, recipe: HeartRecipe, params: FeatureParams, seed: number): TrainingResults {
   const validationLogits = phases.folds.flatMap((fold) => fold.logits['validation'] ?? []);
   const temperature = fitTemperature(division.target, validationLogits);
-  const outOfFold = toPredictions(division.target, validationLogits, temperature);
+  const outOfFold = atOthersThreshold(division.folds.map((fold, i) => toPredictions(fold.validation, phases.folds[i]?.logits['validation'] ?? [], temperature)));
   // Data sets added to the pre-training are held out in part as well; they are not PhysioNet's figures.
   const heldOut = division.test.filter((r) => r.dataset === 'physionet2016');
   const physionet = toPredictions(heldOut, phases.final.logits['test'] ?? [], temperature);
   const pretrained = toPredictions(heldOut, phases.pretrain.logits['test'] ?? [], temperature);
   const calibrationPart = toPredictions(division.calibration, phases.final.logits['calibration'] ?? [], temperature);
-  const abnormal = abnormalThreshold([outOfFold, calibrationPart]);
-  const summarise = (predictions: readonly ClipPrediction[]) => summariseDataset(predictions, abnormal, seed, resamples);
+  const thresholds = fitSignThresholds([outOfFold, ...byDataset(calibrationPart)]);
+  const summarise = (predictions: readonly ClipPrediction[]) => summariseDataset(predictions, thresholds, seed, resamples);
   const targetSplits = division.folds.map((fold) => indexSplit(division.target, fold.validation));
   return {
-    calibration: { temperature, unknownBelow: unknownThreshold(outOfFold, 0.8), abnormal },
+    calibration: { temperature, unknownBelow: unknownThreshold(outOfFold, 0.8), ...thresholds },
     crossValidation: summarise(outOfFold),
-    folds: division.folds.map((fold) => foldFigures(outOfFold, fold.validation, abnormal, seed)),
+    folds: division.folds.map((fold) => foldFigures(outOfFold, fold.validation, seed)),
     floors: floorSummaries(division.target, targetSplits, params, seed),
     extrasystole: extrasystoleFigures(outOfFold, division.target, seed, resamples),
-    soup: soupFigures(phases, division.target, outOfFold, abnormal, seed),
+    soup: soupFigures(phases, division.target, outOfFold, seed),
     pseudoLabels: phases.final.pseudoLabelled ? { folds: phases.folds.map((fold) => fold.pseudoLabelled ?? {}), final: phases.final.pseudoLabelled } : null,
     framesAccuracy: phases.pretrain.framesAccuracy ?? null,
     physionet: {
@@ -112,7 +114,7 @@ export function collectResults(phases: Phases, division: Division, recipe: Heart
 /** Floors have no calibrated threshold: a class counts as abnormal where it is the likelier. */
 export function floorSummaries(recordings: readonly LoadedRecording[], splits: readonly Split[], params: FeatureParams, seed: number): Record<FloorName, DatasetSummary> {
   const floors = floorPredictions(recordings, splits, params);
-  const summarise = (predictions: readonly ClipPrediction[]) => summariseDataset(predictions, 0.5, seed, resamples);
+  const summarise = (predictions: readonly ClipPrediction[]) => summariseDataset(predictions, ONE_HALF, seed, resamples);
   return { majority: summarise(floors.majority), length: summarise(floors.length), meanSpectrum: summarise(floors.meanSpectrum) };
 }
 
@@ -130,24 +132,28 @@ function indexSplit(target: readonly LoadedRecording[], validation: readonly Loa
   return split;
 }
 
-function foldFigures(predictions: readonly ClipPrediction[], validation: readonly LoadedRecording[], abnormal: number, seed: number): Figures {
-  const files = new Set(validation.map((r) => r.file));
-  return figuresOf(predictions.filter((p) => files.has(p.file)), abnormal, seed);
+function byDataset(predictions: readonly ClipPrediction[]): ClipPrediction[][] {
+  return [...new Set(predictions.map((p) => p.dataset))].map((dataset) => predictions.filter((p) => p.dataset === dataset));
 }
 
-function soupFigures(phases: Phases, target: readonly LoadedRecording[], outOfFold: readonly ClipPrediction[], abnormal: number, seed: number): SoupFigures {
+function foldFigures(predictions: readonly ClipPrediction[], validation: readonly LoadedRecording[], seed: number): Figures {
+  const files = new Set(validation.map((r) => r.file));
+  return figuresOf(predictions.filter((p) => files.has(p.file)), seed);
+}
+
+function soupFigures(phases: Phases, target: readonly LoadedRecording[], outOfFold: readonly ClipPrediction[], seed: number): SoupFigures {
   const members = Math.min(...phases.folds.map((fold) => fold.members.length));
   const each = Array.from({ length: members }, (_, m) => {
     const logits = phases.folds.flatMap((fold) => fold.members[m]?.logits['validation'] ?? []);
-    return figuresOf(toPredictions(target, logits, fitTemperature(target, logits)), abnormal, seed);
+    return figuresOf(toPredictions(target, logits, fitTemperature(target, logits)), seed);
   });
   const mean = (key: keyof Figures) => each.reduce((sum, figures) => sum + figures[key], 0) / members;
-  return { members, averaged: figuresOf(outOfFold, abnormal, seed), single: { accuracy: mean('accuracy'), macroF1: mean('macroF1'), auroc: mean('auroc') }, each };
+  return { members, averaged: figuresOf(outOfFold, seed), single: { accuracy: mean('accuracy'), macroF1: mean('macroF1'), auroc: mean('auroc') }, each };
 }
 
-/** No intervals. */
-function figuresOf(predictions: readonly ClipPrediction[], abnormal: number, seed: number): Figures {
-  const summary = summariseDataset(predictions, abnormal, seed, 1);
+/** No intervals, and nothing that hangs on a threshold. */
+function figuresOf(predictions: readonly ClipPrediction[], seed: number): Figures {
+  const summary = summariseDataset(predictions, ONE_HALF, seed, 1);
   return { accuracy: summary.accuracy.value, macroF1: summary.macroF1.value, auroc: summary.auroc?.value ?? NaN };
 }
 

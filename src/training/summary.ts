@@ -22,8 +22,24 @@ export interface ClipPrediction {
   windows: number;
   /** Mean probability over the clip's windows, one per label. */
   probabilities: number[];
-  /** Threshold on P(not normal | heart sound) where the clip's fold has one of its own. */
-  abnormalThreshold?: number;
+  /** Threshold on P(positive | positive or normal) where the clip's fold has one of its own. */
+  threshold?: number;
+}
+
+/** A model's thresholds on P(positive | positive or normal), by what a data set calls positive. */
+export interface SignThresholds {
+  /** Where it is a murmur. */
+  murmur: number;
+  /** Where it is everything abnormal together. */
+  abnormal: number;
+}
+
+/** Fixed beforehand, for what has nothing to set them by. */
+export const ONE_HALF: SignThresholds = { murmur: 0.5, abnormal: 0.5 };
+
+/** Of a model made before murmur had a threshold of its own, that of abnormal. */
+export function signThresholds({ murmur, abnormal }: { murmur?: number | undefined; abnormal: number }): SignThresholds {
+  return { murmur: murmur ?? abnormal, abnormal };
 }
 
 /** Figures of one class. */
@@ -50,7 +66,7 @@ export interface DatasetSummary {
   macroF1: Interval;
   /** Murmur (or abnormal) against normal; null when the data set lacks either. */
   auroc: Interval | null;
-  /** (sensitivity + specificity) / 2 of the same at the model's threshold for "abnormal". */
+  /** (sensitivity + specificity) / 2 of the same scores at the model's threshold for them. */
   macc: Interval | null;
   calibrationError: number;
   classes: ClassFigures[];
@@ -72,10 +88,8 @@ export interface Item {
   group: string;
   /** True: murmur or abnormal; false: normal; null: neither. */
   positive: boolean | null;
-  /** P(positive class) among positive and normal, for the ROC. */
+  /** P(positive | positive or normal), for ROC and threshold. */
   ranking: number;
-  /** P(not normal | heart sound), for the threshold. */
-  abnormal: number;
 }
 
 const coverages = [1, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5];
@@ -86,13 +100,14 @@ export function datasetClasses(sets: readonly LabelSet[]): LabelSet[] {
   return distinct.filter((set) => !distinct.some((other) => other !== set && (other & set) === other)).sort((a, b) => a - b);
 }
 
-/** @param abnormalThreshold the model's threshold on P(not normal | heart sound). */
-export function summariseDataset(predictions: readonly ClipPrediction[], abnormalThreshold: number, seed: number, resamples = 1000, vocabulary = HEART): DatasetSummary {
+/** @param thresholds the model's, for clips that have none of their own. */
+export function summariseDataset(predictions: readonly ClipPrediction[], thresholds: SignThresholds, seed: number, resamples = 1000, vocabulary = HEART): DatasetSummary {
   const labelled = predictions.filter((p) => p.set !== 0);
   const classes = datasetClasses(labelled.map((p) => p.set));
   const items = labelled.map((p) => toItem(p, classes, vocabulary));
   const scored = items.filter((item) => item.actual >= 0);
   const binary = items.filter((item) => item.positive !== null);
+  const threshold = thresholds[signOf(positiveSet(classes, vocabulary), vocabulary)];
   const hasBoth = binary.some((item) => item.positive) && binary.some((item) => !item.positive);
   const over = (from: readonly Item[], statistic: (drawn: Item[]) => number) =>
     bootstrapByGroup(from.map((item) => item.group), (drawn) => statistic(drawn.map((i) => from[i] as Item)), seed, resamples);
@@ -107,7 +122,7 @@ export function summariseDataset(predictions: readonly ClipPrediction[], abnorma
     macroF1: over(scored, (drawn) => metrics.macroF1(actual(drawn), choices(drawn), classes.map((_, i) => i))),
     auroc: hasBoth ? over(binary, (drawn) => metrics.auroc(positives(drawn), drawn.map((item) => item.ranking))) : null,
     macc: hasBoth
-      ? over(binary, (drawn) => metrics.meanSensitivitySpecificity(positives(drawn), drawn.map((item) => item.abnormal - (item.prediction.abnormalThreshold ?? abnormalThreshold)), 0))
+      ? over(binary, (drawn) => metrics.meanSensitivitySpecificity(positives(drawn), drawn.map((item) => item.ranking - (item.prediction.threshold ?? threshold)), 0))
       : null,
     calibrationError: metrics.expectedCalibrationError(confidence, correct),
     classes: classes.map((set, index) => classFigures(labelSetName(set, vocabulary.labels), index, scored, over)),
@@ -133,11 +148,6 @@ function uncovered(classes: readonly LabelSet[], { labels }: Vocabulary): string
   return labels.filter((_, i) => (covered & (1 << i)) === 0);
 }
 
-/** P(not normal | heart sound) of probabilities in label order. */
-export function abnormalProbability(probabilities: ArrayLike<number>, { normal, abnormal } = HEART): number {
-  const heart = massOf(probabilities, normal | abnormal);
-  return heart > 0 ? massOf(probabilities, abnormal) / heart : 0;
-}
 
 /** Sum of the probabilities in a set. */
 export function massOf(probabilities: ArrayLike<number>, set: LabelSet): number {
@@ -152,11 +162,32 @@ export function isPositive(set: LabelSet, { normal, abnormal, sign } = HEART): b
   return (set & sign) !== 0 && (set & abnormal) === set ? true : null;
 }
 
-/** Truth and P(not normal | heart sound) of the clips that are normal or positive. */
+/** All labels of a data set's positive classes; those of `sign` where it has none. */
+function positiveSet(classes: readonly LabelSet[], vocabulary: Vocabulary): LabelSet {
+  return classes.filter((set) => isPositive(set, vocabulary) === true).reduce((all, set) => all | set, 0) || vocabulary.sign;
+}
+
+/** Which threshold a data set with these positive labels is judged at. */
+function signOf(positive: LabelSet, { sign }: Vocabulary): keyof SignThresholds {
+  return positive === sign ? 'murmur' : 'abnormal';
+}
+
+/** The threshold that predictions of one data set can set. */
+export function signOfDataset(predictions: readonly ClipPrediction[], vocabulary = HEART): keyof SignThresholds {
+  return signOf(positiveSet(datasetClasses(predictions.map((p) => p.set)), vocabulary), vocabulary);
+}
+
+function positiveScore(probabilities: ArrayLike<number>, positive: LabelSet, { normal }: Vocabulary): number {
+  const mass = massOf(probabilities, positive);
+  return mass / (mass + massOf(probabilities, normal) + 1e-12);
+}
+
+/** Truth and P(positive | positive or normal) of one data set's clips that are either. */
 export function binaryScores(predictions: readonly ClipPrediction[], vocabulary = HEART): { positive: boolean; score: number }[] {
+  const labels = positiveSet(datasetClasses(predictions.map((p) => p.set)), vocabulary);
   return predictions.flatMap(({ set, probabilities }) => {
     const positive = isPositive(set, vocabulary);
-    return positive === null ? [] : [{ positive, score: abnormalProbability(probabilities, vocabulary) }];
+    return positive === null ? [] : [{ positive, score: positiveScore(probabilities, labels, vocabulary) }];
   });
 }
 
@@ -164,8 +195,6 @@ function toItem(p: ClipPrediction, classes: readonly LabelSet[], vocabulary: Voc
   const covered = classes.reduce((all, set) => all | set, 0);
   const others = vocabulary.labels.map((_, i) => 1 << i).filter((bit) => (covered & bit) === 0);
   const masses = [...classes, ...others].map((set) => massOf(p.probabilities, set));
-  const positiveSet = classes.filter((set) => isPositive(set, vocabulary) === true).reduce((all, set) => all | set, 0);
-  const positiveMass = massOf(p.probabilities, positiveSet || vocabulary.sign);
   const choice = metrics.argMax(masses);
   return {
     prediction: p,
@@ -175,8 +204,7 @@ function toItem(p: ClipPrediction, classes: readonly LabelSet[], vocabulary: Voc
     classes: masses.slice(0, classes.length),
     group: p.group,
     positive: isPositive(p.set, vocabulary),
-    ranking: positiveMass / (positiveMass + massOf(p.probabilities, vocabulary.normal) + 1e-12),
-    abnormal: abnormalProbability(p.probabilities, vocabulary),
+    ranking: positiveScore(p.probabilities, positiveSet(classes, vocabulary), vocabulary),
   };
 }
 

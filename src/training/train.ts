@@ -1,7 +1,7 @@
 /** `stethostream train`: from a folder of recordings to a model package, with its cross-validated results on its card. */
 import { join } from 'node:path';
 import { StageError } from '../common/stage-error.js';
-import { loadAudio, type LoadedAudio, type LoadedRecording } from './audio-cache.js';
+import type { LoadedAudio, LoadedRecording } from './audio-cache.js';
 import { divide, type Division } from './division.js';
 import { exportModel, type ExportedModel } from './export-model.js';
 import { finetuneFinal, finetuneFold, listen, pretrain, type HeartContext } from './heart-run.js';
@@ -94,8 +94,15 @@ async function loadOthers({ recordings }: OpenedDataset, settings: TrainSettings
   const used = [...settings.recipe.pretrainDatasets, settings.recipe.targetDataset];
   const listed = recordings.filter((r) => !used.includes(r.dataset) && r.set !== 0);
   if (listed.length === 0) return [];
-  const clock = log.phase('audio of other sources', listed.length, 'clips');
-  return (await loadAudio(listed, settings.features, { onProgress: (done) => clock.update(done), onUncached: (warning) => log.line(warning) })).recordings;
+  const what = 'recordings of other sources';
+  try {
+    return (await loadListed(listed, settings.features, log, what)).recordings;
+  } catch (error) {
+    // What was trained for an hour is worth its package without them.
+    if (!(error instanceof StageError) || error.code !== 'TRAINING_NO_AUDIO') throw error;
+    log.line(`${what}: ${error.message}; the package is judged without them`);
+    return [];
+  }
 }
 
 function requireDatasets(found: readonly string[], wanted: readonly string[], folder: string): void {

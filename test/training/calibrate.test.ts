@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LoadedRecording } from '../../src/training/audio-cache.js';
-import { abnormalThreshold, fitTemperature, goldenSection, unknownThreshold } from '../../src/training/calibrate.js';
+import { fitTemperature, goldenSection, unknownThreshold } from '../../src/training/calibrate.js';
 import { clipProbabilities } from '../../src/training/clip-logits.js';
-import { ABNORMAL, MURMUR, NORMAL, type LabelSet } from '../../src/training/label-map.js';
+import { NORMAL, type LabelSet } from '../../src/training/label-map.js';
 import { Random } from '../../src/training/random.js';
 import type { ClipPrediction } from '../../src/training/summary.js';
 
@@ -43,30 +43,9 @@ describe('temperature', () => {
   });
 });
 
-describe('thresholds', () => {
-  it('unknown: the confidence that the asked-for share reaches', () => {
+describe('threshold for unknown', () => {
+  it('is the confidence that the asked-for share reaches', () => {
     const predictions = [0.9, 0.8, 0.7, 0.6, 0.5].map((p) => prediction(NORMAL, [p, 1 - p, 0, 0]));
     expect(unknownThreshold(predictions, 0.8)).toBeCloseTo(0.6, 10);
-  });
-
-  it('abnormal: between the two kinds, artifacts left out of the reckoning', () => {
-    const source = [...[0.1, 0.2, 0.3].map((p) => prediction(NORMAL, [1 - p, p, 0, 0])), ...[0.6, 0.7].map((p) => prediction(MURMUR, [(1 - p) / 2, p / 2, 0, 0.5]))];
-    const threshold = abnormalThreshold([source]);
-    expect(threshold).toBeGreaterThan(0.3);
-    expect(threshold).toBeLessThan(0.6);
-  });
-
-  it('abnormal: sources count alike, however many clips they have', () => {
-    const at = (set: LabelSet, values: number[]) => values.map((p) => prediction(set, [1 - p, p, 0, 0]));
-    // Source 1 (100 clips) is best anywhere in .3–.6, source 2 (4 clips) in .5–.8: the common range is right for both.
-    const large = [...at(NORMAL, new Array<number>(50).fill(0.3)), ...at(ABNORMAL, new Array<number>(50).fill(0.6))];
-    const small = [...at(NORMAL, [0.5, 0.5]), ...at(ABNORMAL, [0.8, 0.8])];
-    const threshold = abnormalThreshold([large, small]);
-    expect(threshold).toBeGreaterThan(0.5);
-    expect(threshold).toBeLessThanOrEqual(0.6);
-  });
-
-  it('abnormal: one half where no source has both', () => {
-    expect(abnormalThreshold([[prediction(NORMAL, [1, 0, 0, 0])], []])).toBe(0.5);
   });
 });

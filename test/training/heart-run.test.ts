@@ -1,5 +1,5 @@
 /** The recipe `heart` from recordings to a model package, small enough to run in seconds. */
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -163,6 +163,22 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
     expect(readFileSync(again.html, 'utf8')).toBe(html);
     await expect(writeReport(data.again.data)).rejects.toMatchObject({ code: 'TRAINING_RUN_UNFINISHED' });
   });
+
+  it('does not die at the end of the recordings that it only judges: those that can’t be read are named, and the package is there', async () => {
+    const others = join(data, 'yaseen');
+    const aside = join(folder, 'yaseen-aside');
+    const said: string[] = [];
+    renameSync(others, aside);
+    try {
+      const model = join(folder, 'model-without-others');
+      const { model: packaged } = await runTrain({ ...options('whole'), output: model }, { onLine: (line) => said.push(line) });
+      expect(said.filter((line) => line.startsWith('skipped yaseen/'))).toHaveLength(6);
+      expect(said).toContainEqual(expect.stringMatching(/^recordings of other sources: none of 6 .* judged without them$/));
+      expect(readFileSync(join(packaged.folder, 'README.md'), 'utf8')).toContain('None were at hand.');
+    } finally {
+      renameSync(aside, others);
+    }
+  }, 60_000);
 
   describe('evaluate', () => {
     let json: EvaluationResult;

@@ -28,7 +28,7 @@ import { RunLog, writeAtomically, type RunHooks } from '../run-log.js';
 import { requireRoom, runBytes } from '../require-room.js';
 import { claimRun } from '../run-identity.js';
 import { groupHoldout, randomHoldout, type Split } from '../splits.js';
-import { datasetClasses, summariseDataset, type ClipPrediction } from '../summary.js';
+import { datasetClasses, ONE_HALF, summariseDataset, type ClipPrediction } from '../summary.js';
 import { NO_PACKAGE, type ArticleResults, type FinderResult } from './article-results.js';
 import { clipPicture } from './images.js';
 import { PictureBatches, PictureLearner, type PictureItem } from './image-learner.js';
@@ -318,7 +318,7 @@ async function judge(job: Job, { split: divided, start, finder, epochs, curves, 
   const { settings, log, recordings, classes, split } = job;
   const predictions = toPredictions(job, probabilitiesOf(job, 'judging the validation clips'));
   log.line('results: bootstrap intervals and floors');
-  const summary = summariseDataset(predictions, 0.5, settings.seed);
+  const summary = summariseDataset(predictions, ONE_HALF, settings.seed);
   return {
     preset: 'article',
     dataset: recordings[0]?.dataset ?? '',

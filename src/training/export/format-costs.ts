@@ -9,7 +9,7 @@ import { clipWindows } from '../clip-windows.js';
 import { labelOrder } from '../evaluate.js';
 import { LABELS } from '../label-map.js';
 import { argMax } from '../metrics.js';
-import { summariseDataset, type ClipPrediction } from '../summary.js';
+import { signThresholds, summariseDataset, type ClipPrediction, type SignThresholds } from '../summary.js';
 import { onnxExport } from './onnx.js';
 import { openRunner, type Runner } from './runners.js';
 import type { ExportSource } from './source.js';
@@ -66,7 +66,7 @@ export interface CostOptions {
   onProgress?: (done: number, total: number) => void;
 }
 
-/** A source that is a package: accuracy needs its label names and threshold. */
+/** A source that is a package: accuracy needs its label names and thresholds. */
 export type PackageSource = ExportSource & { model: ModelPackage };
 
 /** What one format said, in the order of the recordings. */
@@ -98,7 +98,7 @@ export async function measureCosts(source: PackageSource, formats: readonly Cost
   const datasets = [...new Set(recordings.map((r) => r.dataset))].map((dataset): [string, DatasetCosts] => {
     const indices = Array.from(recordings.keys()).filter((i) => recordings[i]!.dataset === dataset);
     const windows = indices.reduce((sum, i) => sum + reference.predictions[i]!.windows, 0);
-    return [dataset, { clips: indices.length, windows, formats: formats.map((format, f) => cost(format, said[f]!, reference, indices, thresholds.abnormal)) }];
+    return [dataset, { clips: indices.length, windows, formats: formats.map((format, f) => cost(format, said[f]!, reference, indices, signThresholds(thresholds))) }];
   });
   return { model: name, version, reference: 'the package’s weights as fp32 on ONNX Runtime', calibratedOn, datasets: Object.fromEntries(datasets) };
 }
@@ -130,9 +130,9 @@ function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return largest;
 }
 
-function cost({ format, description, bytes }: CostedFormat, said: Said, reference: Said, indices: readonly number[], threshold: number): FormatCost {
+function cost({ format, description, bytes }: CostedFormat, said: Said, reference: Said, indices: readonly number[], thresholds: SignThresholds): FormatCost {
   const predictions = indices.map((i) => said.predictions[i]!);
-  const { accuracy, macroF1, auroc } = summariseDataset(predictions, threshold, 1, 1);
+  const { accuracy, macroF1, auroc } = summariseDataset(predictions, thresholds, 1, 1);
   const pairs = indices.map((i) => [said.predictions[i]!.probabilities, reference.predictions[i]!.probabilities] as const);
   return {
     format,

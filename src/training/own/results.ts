@@ -5,13 +5,13 @@ import { toPredictions, type ClipLogits } from '../clip-logits.js';
 import type { Precision } from '../engine/fast-math.js';
 import type { CurvePoint } from '../fit.js';
 import { floorPredictions, sitePredictions, type FloorName } from '../floors.js';
+import { evenThreshold } from '../even-threshold.js';
 import { figure, FLOOR_TITLES, interval } from '../format.js';
 import type { Vocabulary } from '../label-map.js';
 import { siteSummaries } from '../report/report-data.js';
-import { summariseDataset, type ClipPrediction, type DatasetSummary } from '../summary.js';
+import { ONE_HALF, summariseDataset, type ClipPrediction, type DatasetSummary } from '../summary.js';
 import type { OwnFold } from './division.js';
 import type { OwnLabels } from './labels.js';
-import { evenThreshold } from './threshold.js';
 
 /** What a fold's training leaves on disk. */
 export interface OwnFoldResult {
@@ -67,7 +67,7 @@ export interface OwnOutcome {
 
 export function collectOwn({ recordings, labels, folds, results, start, precision, params, seed }: OwnOutcome): OwnResults {
   const { vocabulary, normal } = labels;
-  const summarise = (predictions: readonly ClipPrediction[], resamples = 1000) => summariseDataset(predictions, 0.5, seed, resamples, vocabulary);
+  const summarise = (predictions: readonly ClipPrediction[], resamples = 1000) => summariseDataset(predictions, ONE_HALF, seed, resamples, vocabulary);
   const judged = folds.map((fold, i) => judgeFold(recordings, fold, results[i] as OwnFoldResult, vocabulary));
   const predictions = judged.flatMap((fold) => fold.predictions);
   const floors = floorPredictions(recordings, folds, params, { vocabulary, ownThresholds: true });
@@ -94,7 +94,7 @@ export function collectOwn({ recordings, labels, folds, results, start, precisio
       };
     }),
     summary: summarise(predictions),
-    bySite: siteSummaries(predictions, 0.5, seed, vocabulary),
+    bySite: siteSummaries(predictions, ONE_HALF, seed, vocabulary),
     floors: { majority: summarise(floors.majority), length: summarise(floors.length), meanSpectrum: summarise(floors.meanSpectrum) },
     siteFloor: sites > 1 ? summarise(sitePredictions(recordings, folds, { vocabulary, ownThresholds: true })) : null,
     curves: Object.fromEntries(results.map(({ curve }, i) => [`fold-${i + 1}`, curve])),
@@ -107,7 +107,7 @@ export function collectOwn({ recordings, labels, folds, results, start, precisio
 function judgeFold(recordings: readonly LoadedRecording[], fold: OwnFold, { logits }: OwnFoldResult, vocabulary: Vocabulary): { threshold: number; predictions: ClipPrediction[] } {
   const of = (indices: readonly number[]) => indices.map((i) => recordings[i] as LoadedRecording);
   const threshold = evenThreshold(toPredictions(of(fold.threshold), logits.threshold, 1), vocabulary);
-  return { threshold, predictions: toPredictions(of(fold.validation), logits.validation, 1).map((p) => ({ ...p, abnormalThreshold: threshold })) };
+  return { threshold, predictions: toPredictions(of(fold.validation), logits.validation, 1).map((p) => ({ ...p, threshold })) };
 }
 
 /** Figures, floors, sites, classes and confusion as plain text. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DISCLAIMER } from '../../common/disclaimer.js';
 import { resnet34, type ResNetSpec } from '../../inference/resnet34.js';
 import { NO_PACKAGE, type ArticleResults } from '../article/article-results.js';
-import type { DatasetSummary } from '../summary.js';
+import { ONE_HALF, type DatasetSummary } from '../summary.js';
 import { againOf } from './again.js';
 import type { MapPlan } from './class-maps.js';
 import { reportPart, type ReportData } from './report-data.js';
@@ -26,7 +26,7 @@ export function articleReport(folder: string, identity: Record<string, unknown>,
         note: splitNote(found),
         floors: found.floors,
         summary: ownColumns(found.summary),
-        abnormalThreshold: 0.5,
+        thresholds: ONE_HALF,
         seed,
       }),
     ],

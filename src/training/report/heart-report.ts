@@ -11,6 +11,8 @@ import { figure } from '../format.js';
 import { LABELS } from '../label-map.js';
 import { SETTINGS_HISTORY, type HeartRecipe } from '../recipe.js';
 import type { TrainingResults } from '../results.js';
+import { signThresholds } from '../summary.js';
+import { thresholdNote } from '../threshold-note.js';
 import { againOf } from './again.js';
 import { foldJudges, mapCell, type MapPlan } from './class-maps.js';
 import { reportPart, type ReportData, type ReportPart } from './report-data.js';
@@ -23,7 +25,7 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
   const model = readModel(folder);
   const members = found.soup?.members ?? 1;
   const { listen, pretrain = [], ...finetuning } = found.curves;
-  const { temperature, unknownBelow, abnormal } = found.calibration;
+  const { temperature, unknownBelow } = found.calibration;
   return {
     schema: 'stethostream-report/1',
     title: `Training report: heart${model ? `, ${model.name} ${model.version}` : ''}`,
@@ -40,7 +42,7 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
     epochs: [],
     finder: null,
     notes: [
-      `Calibration: probabilities = softmax(logits / ${temperature.toFixed(3)}); below a confidence of ${unknownBelow.toFixed(3)} a label is "unknown"; P(not normal | heart sound) of at least ${abnormal.toFixed(3)} counts as abnormal. All three were set on out-of-fold predictions (the last also on a part of PhysioNet kept for it), so figures at the thresholds are slightly optimistic.`,
+      `Calibration: probabilities = softmax(logits / ${temperature.toFixed(3)}); below a confidence of ${unknownBelow.toFixed(3)} a label is "unknown"; the two were set on the out-of-fold predictions reported here. ${thresholdNote(found.calibration)}`,
       ...frameHeadNotes(found),
       ...phaseNotes(found),
       ...soupNotes(found),
@@ -95,7 +97,7 @@ function crossValidation(results: TrainingResults, recipe: HeartRecipe, seed: nu
     note: `Each clip is judged once, by a model that saw no recording of its subject. Accuracy / macro-F1 / AUROC per fold: ${folds}.`,
     floors: results.floors,
     summary: results.crossValidation,
-    abnormalThreshold: results.calibration.abnormal,
+    thresholds: signThresholds(results.calibration),
     seed,
   });
 }
@@ -110,7 +112,7 @@ function heldOut(results: TrainingResults, seed: number): ReportPart {
     others: { 'after pre-training only': pretrained },
     bySite: perSite,
     summary: final,
-    abnormalThreshold: results.calibration.abnormal,
+    thresholds: signThresholds(results.calibration),
     seed,
   });
 }

@@ -7,6 +7,7 @@ import { precisionNotes } from '../engine/fast-math.js';
 import { figure } from '../format.js';
 import type { OwnResults } from '../own/results.js';
 import type { StageRecipe } from '../recipe.js';
+import { ONE_HALF } from '../summary.js';
 import { againOf } from './again.js';
 import { mapCell, foldJudges, type MapPlan } from './class-maps.js';
 import { reportPart, type ReportData } from './report-data.js';
@@ -31,7 +32,7 @@ export function ownReport(folder: string, identity: Record<string, unknown>, res
         others: found.siteFloor ? { 'floor: site alone': found.siteFloor } : {},
         bySite: found.bySite,
         summary: found.summary,
-        abnormalThreshold: 0.5,
+        thresholds: ONE_HALF,
         seed,
         vocabulary: found.vocabulary,
       }),

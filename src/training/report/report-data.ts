@@ -3,7 +3,7 @@ import type { CurvePoint } from '../fit.js';
 import type { FinderPoint } from '../engine/schedule.js';
 import type { FloorName } from '../floors.js';
 import { HEART, type Vocabulary } from '../label-map.js';
-import { judgedItems, massOf, summariseDataset, type ClipPrediction, type DatasetSummary, type Item } from '../summary.js';
+import { judgedItems, massOf, summariseDataset, type ClipPrediction, type DatasetSummary, type Item, type SignThresholds } from '../summary.js';
 import type { Again } from './again.js';
 
 export interface ReportData {
@@ -90,7 +90,7 @@ export interface PartOptions {
   note: string;
   floors: Partial<Record<FloorName, DatasetSummary>> | null;
   others?: Record<string, DatasetSummary>;
-  abnormalThreshold: number;
+  thresholds: SignThresholds;
   seed: number;
   /** Already computed, where there is one. */
   summary?: DatasetSummary;
@@ -104,7 +104,7 @@ const RIGHT_PER_CLASS = 2;
 
 /** All that a report says of one set of predictions. */
 export function reportPart(predictions: readonly ClipPrediction[], options: PartOptions): ReportPart {
-  const { name, title, note, floors, others = {}, abnormalThreshold, seed, vocabulary = HEART } = options;
+  const { name, title, note, floors, others = {}, thresholds, seed, vocabulary = HEART } = options;
   const { names, items } = judgedItems(predictions, vocabulary);
   const scored = items.filter((item) => item.actual >= 0);
   const losses = scored.map((item) => clipLoss(item, names)).sort((a, b) => b.loss - a.loss);
@@ -114,8 +114,8 @@ export function reportPart(predictions: readonly ClipPrediction[], options: Part
     note,
     floors,
     others,
-    summary: options.summary ?? summariseDataset(predictions, abnormalThreshold, seed, undefined, vocabulary),
-    bySite: options.bySite ?? siteSummaries(predictions, abnormalThreshold, seed, vocabulary),
+    summary: options.summary ?? summariseDataset(predictions, thresholds, seed, undefined, vocabulary),
+    bySite: options.bySite ?? siteSummaries(predictions, thresholds, seed, vocabulary),
     confused: mostConfused(scored, names),
     subjects: subjectFigures(losses),
     topLosses: losses.slice(0, TOP),
@@ -130,11 +130,11 @@ export function reportPart(predictions: readonly ClipPrediction[], options: Part
 export const MIN_SITE_CLIPS = 10;
 
 /** Figures per site, where there are several with enough clips. */
-export function siteSummaries(predictions: readonly ClipPrediction[], abnormalThreshold: number, seed: number, vocabulary = HEART): Record<string, DatasetSummary> {
+export function siteSummaries(predictions: readonly ClipPrediction[], thresholds: SignThresholds, seed: number, vocabulary = HEART): Record<string, DatasetSummary> {
   const at = (site: string) => predictions.filter((p) => p.site === site && p.set !== 0);
   const sites = [...new Set(predictions.map((p) => p.site))].filter((site) => site !== '' && at(site).length >= MIN_SITE_CLIPS).sort();
   if (sites.length < 2) return {};
-  return Object.fromEntries(sites.map((site) => [site, summariseDataset(at(site), abnormalThreshold, seed, undefined, vocabulary)]));
+  return Object.fromEntries(sites.map((site) => [site, summariseDataset(at(site), thresholds, seed, undefined, vocabulary)]));
 }
 
 function clipLoss(item: Item, names: readonly string[]): ClipLoss {

@@ -140,8 +140,8 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset own (needs `npm r
       expect(division.threshold[i]!.filter((file) => division.folds[i]!.includes(file))).toEqual([]);
     });
     const used = (file: string) => folds[division.folds.findIndex((files) => files.includes(file))]!.threshold.value;
-    for (const { file, abnormalThreshold } of predictions) expect(abnormalThreshold).toBe(used(file));
-    const called = (p: (typeof predictions)[number]) => p.probabilities[1]! / (p.probabilities[0]! + p.probabilities[1]!) >= p.abnormalThreshold!;
+    for (const { file, threshold } of predictions) expect(threshold).toBe(used(file));
+    const called = (p: (typeof predictions)[number]) => p.probabilities[1]! / (p.probabilities[0]! + p.probabilities[1]!) >= p.threshold!;
     const rate = (label: string, positive: boolean) => predictions.filter((p) => p.label === label && called(p) === positive).length / 12;
     expect(summary.macc!.value).toBeCloseTo((rate('abnormal', true) + rate('normal', false)) / 2, 10);
     expect(withoutSubject).toBe(24);

@@ -10,7 +10,7 @@ import { encodePng } from '../../../src/training/report/png.js';
 import { reportPart } from '../../../src/training/report/report-data.js';
 import { confusionTable, table } from '../../../src/training/report/tables.js';
 import { escapeText, lineChart, short, ticks } from '../../../src/training/report/svg.js';
-import type { ClipPrediction } from '../../../src/training/summary.js';
+import { ONE_HALF, type ClipPrediction } from '../../../src/training/summary.js';
 
 function prediction(file: string, label: string, probabilities: number[], subject = file): ClipPrediction {
   return { file, dataset: 'pascal-b', site: 'A', group: `pascal-b|${subject}`, label, set: labelSet('pascal-b', label), durationS: 3, windows: 1, probabilities };
@@ -25,7 +25,7 @@ describe('report part', () => {
       prediction('d', 'murmur', [0.4, 0.6, 0, 0], 's3'),
       prediction('e', 'murmur', [0.99, 0.01, 0, 0], 's4'),
     ],
-    { name: 'p', title: 'P', note: '', floors: null, abnormalThreshold: 0.5, seed: 1 },
+    { name: 'p', title: 'P', note: '', floors: null, thresholds: ONE_HALF, seed: 1 },
   );
 
   it('ranks losses and confusions', () => {

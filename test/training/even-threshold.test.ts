@@ -1,10 +1,10 @@
 /** The threshold by calibration, on scores whose best threshold is known. */
 import { describe, expect, it } from 'vitest';
-import { thresholdOn } from '../../../src/training/floors.js';
-import { evenThreshold } from '../../../src/training/own/threshold.js';
-import { Random } from '../../../src/training/random.js';
-import type { Vocabulary } from '../../../src/training/label-map.js';
-import type { ClipPrediction } from '../../../src/training/summary.js';
+import { thresholdOn } from '../../src/training/floors.js';
+import { evenThreshold } from '../../src/training/even-threshold.js';
+import { Random } from '../../src/training/random.js';
+import type { Vocabulary } from '../../src/training/label-map.js';
+import type { ClipPrediction } from '../../src/training/summary.js';
 
 const vocabulary: Vocabulary = { labels: ['normal', 'abnormal'], normal: 1, abnormal: 2, sign: 2, contrast: 'abnormal against normal' };
 const probability = (logOdds: number) => 1 / (1 + Math.exp(-logOdds));

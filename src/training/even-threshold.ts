@@ -1,8 +1,8 @@
-/** The threshold of "abnormal" from a few kept-out clips, less at the mercy of single ones than the best of their scores. */
-import { thresholdOn } from '../floors.js';
-import type { Vocabulary } from '../label-map.js';
-import { fitLogistic } from '../logistic.js';
-import { binaryScores, type ClipPrediction } from '../summary.js';
+/** The threshold of a positive label from a few kept-out clips, less at the mercy of single ones than the best of their scores. */
+import { thresholdOn } from './floors.js';
+import { HEART } from './label-map.js';
+import { fitLogistic } from './logistic.js';
+import { binaryScores, type ClipPrediction } from './summary.js';
 
 /** Keeps the regression finite where the scores separate the clips. */
 const l2 = 1e-3;
@@ -11,12 +11,12 @@ const farthest = 12;
 
 /**
  * Calibrates the score's log-odds by logistic regression (Platt 1999) and takes the score whose calibrated probability is
- * the share of abnormal clips: there, by Bayes' rule, (sensitivity + specificity) / 2 is largest. Where the scores do not
+ * the share of positive clips: there, by Bayes' rule, (sensitivity + specificity) / 2 is largest. Where the scores do not
  * rise with the truth, or one of the classes is missing, as {@link thresholdOn}.
  *
  * @param predictions of clips that the model was not trained on.
  */
-export function evenThreshold(predictions: readonly ClipPrediction[], vocabulary: Vocabulary): number {
+export function evenThreshold(predictions: readonly ClipPrediction[], vocabulary = HEART): number {
   const clips = binaryScores(predictions, vocabulary);
   const share = clips.filter(({ positive }) => positive).length / clips.length;
   if (!(share > 0 && share < 1)) return thresholdOn(predictions, vocabulary);
