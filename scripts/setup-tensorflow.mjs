@@ -20,8 +20,8 @@ Sets up TensorFlow ${TENSORFLOW_VERSION} for \`stethostream train\` in ${folderO
   --wheel FILE   use this wheel of PyPI instead of downloading it (its SHA-256 must be the expected one)
   --keep-wheel   keep the downloaded wheel
   --plain        let tfjs-node's own installer download TensorFlow 2.9.1 instead (from storage.googleapis.com)
-  --gpu          TensorFlow for CUDA 12 with NVIDIA's libraries (572 MB and about 2.5 GB to download).
-                 Unproven: written from the packages' descriptions, never run on a GPU by this project.
+  --gpu          TensorFlow for CUDA 12 with NVIDIA's libraries (572 MB and about 2.5 GB to download, 5.6 GB on disk).
+                 Unproven: installed and run on the CPU of a machine without a GPU, never on a GPU by this project.
   --where        print the folder and end
   --help         this text
 

@@ -3,12 +3,13 @@ import type { FeatureParams } from '../features/index.js';
 import type { ResNetSpec } from '../inference/resnet34.js';
 import type { StateDict } from '../inference/state-dict.js';
 import { precisionOf } from './engine/fast-math.js';
-import { loadTensorFlow } from './engine/tensorflow.js';
+import { engineDevice, engineLines, loadTensorFlow, tensorFlowStatus, type EngineDevice } from './engine/tensorflow.js';
 import { createTrainer, type Trainer } from './engine/trainer.js';
 import type { Learner } from './fit.js';
 import { frameClassCount, type FrameClasses } from './heart-states.js';
 import type { LabelSet } from './label-map.js';
 import type { StageRecipe } from './recipe.js';
+import type { RunLog } from './run-log.js';
 
 /** A learner with its results. */
 export interface OpenLearner extends Learner {
@@ -31,9 +32,11 @@ export function frameClassesOf(spec: ResNetSpec): FrameClasses {
   return spec.phase ? 'phases' : 'states';
 }
 
-/** Throws TRAINING_TENSORFLOW_MISSING or TRAINING_TENSORFLOW_BROKEN: known at the start of a run, not after an hour. */
-export function requireEngine(): void {
-  loadTensorFlow();
+/** Says in the log what will compute. Throws TRAINING_TENSORFLOW_MISSING or TRAINING_TENSORFLOW_BROKEN: known at the start of a run, not after an hour. */
+export function requireEngine(log: RunLog): EngineDevice {
+  const device = engineDevice(loadTensorFlow());
+  for (const line of engineLines(device, tensorFlowStatus().build)) log.line(line);
+  return device;
 }
 
 /**

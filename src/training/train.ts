@@ -37,9 +37,9 @@ export async function runTrain(options: TrainOptions, hooks: RunHooks = {}): Pro
   requireRoom(settings.run, runBytes(settings.spec, heartFiles(settings.recipe)), { option: '--run' });
   requireRoom(settings.output, weightBytes(settings.spec), { option: '--output', keep: false });
   const log = new RunLog({ folder: settings.run, ...hooks });
-  requireEngine();
+  const device = requireEngine(log);
   claimRun(settings.run, identity(settings), log);
-  noteEnvironment(settings.run, settings.command);
+  noteEnvironment(settings.run, settings.command, device);
   const start = await loadStart(settings.start, settings.spec);
   log.line(`start: ${start.text}`);
   for (const warning of precisionWarnings(settings.fastMath)) log.line(warning);

@@ -64,6 +64,12 @@ describe.skipIf(!tensorFlowStatus().installed)('train --preset heart (needs `npm
     rmSync(folder, { recursive: true, force: true });
   });
 
+  it('says what computes, in the log and in the report', () => {
+    const [said] = lines.filter((line) => line.startsWith('engine: '));
+    expect(said).toMatch(/^engine: TensorFlow \d+\.\d+\.\d+ on the [CG]PU$/);
+    expect(readFileSync(result.report.html, 'utf8')).toContain(said!.slice('engine: '.length));
+  });
+
   it('names what it could not read and goes on', () => {
     expect(result.skipped.map(({ file }) => file).sort()).toEqual(['broken.wav', 'missing.wav']);
     expect(lines.filter((line) => line.startsWith('skipped'))).toHaveLength(2);

@@ -2,6 +2,7 @@
 import { DISCLAIMER } from '../../common/disclaimer.js';
 import { defaultModelFolder } from '../../inference/model-package.js';
 import type { Interval } from '../../training/bootstrap.js';
+import { HEART } from '../../training/label-map.js';
 import { runEvaluate, type DatasetEvaluation, type EvaluationResult } from '../../training/evaluate.js';
 import { table } from '../output.js';
 import { ProgressBars } from '../progress.js';
@@ -36,7 +37,7 @@ function datasetReport(name: string, e: DatasetEvaluation): string {
     ['accuracy', interval(e.accuracy)],
     ['balanced accuracy', interval(e.balancedAccuracy)],
     ['macro-F1', interval(e.macroF1)],
-    ['AUROC (not normal)', interval(e.auroc)],
+    [`AUROC, ${HEART.contrast}`, interval(e.auroc)],
     ['(sensitivity + specificity) / 2', interval(e.macc)],
     ['answered when unsure is "unknown"', `${(100 * e.answered.share).toFixed(0)} %, of these right ${e.answered.accuracy.toFixed(3)}`],
   ];

@@ -49,12 +49,12 @@ export async function runArticle(options: ArticleOptions, hooks: RunHooks = {}):
   const settings = articleSettings(options);
   requireRoom(settings.run, runBytes(articleNetwork(settings, 2), 1), { option: '--run' });
   const log = new RunLog({ folder: settings.run, ...hooks });
-  requireEngine();
+  const device = requireEngine(log);
   const { command, run } = settings;
   // An option that is off is left out: runs from before it existed go on.
   const aside = ['command', 'run', 'checkpointEverySteps', ...(settings.earlyStopping === null ? ['earlyStopping'] : [])];
   claimRun(run, { preset: 'article', ...without(settings, aside) }, log);
-  noteEnvironment(run, command);
+  noteEnvironment(run, command, device);
   const start = await readStart(settings, log);
   const { recordings, skipped } = await load(settings, log);
   const classes = datasetClasses(recordings.map((r) => r.set));

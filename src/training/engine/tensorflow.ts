@@ -19,6 +19,16 @@ export interface TensorFlowStatus {
   /** Version of TensorFlow's library, and whether it found a GPU, when it was set up; null when that is not on record. */
   version: string | null;
   gpu: boolean | null;
+  /** Which one it is: for the CPU, for CUDA (`--gpu`), or npm's own (`--plain`). */
+  build: string | null;
+}
+
+/** What computes. */
+export interface EngineDevice {
+  /** Of TensorFlow itself. */
+  version: string;
+  /** As it says of itself once loaded. */
+  gpu: boolean;
 }
 
 /** Where setup:tensorflow installs. */
@@ -33,18 +43,18 @@ export function tensorFlowStatus(): TensorFlowStatus {
   const folder = tensorFlowFolder();
   const packageFile = join(packageOf(folder), 'package.json');
   const binding = join(packageOf(folder), 'lib', 'napi-v8', 'tfjs_binding.node');
-  if (!existsSync(packageFile) || !existsSync(binding)) return { installed: false, folder, binding: null, version: null, gpu: null };
+  if (!existsSync(packageFile) || !existsSync(binding)) return { installed: false, folder, binding: null, version: null, gpu: null, build: null };
   const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
   return { installed: true, folder, binding: version, ...setUpRecord(folder) };
 }
 
 /** What setup:tensorflow found when it tried the library. */
-function setUpRecord(folder: string): { version: string | null; gpu: boolean | null } {
+function setUpRecord(folder: string): Pick<TensorFlowStatus, 'version' | 'gpu' | 'build'> {
   try {
-    const { version, gpu } = JSON.parse(readFileSync(join(folder, 'setup.json'), 'utf8')) as { version: string; gpu: boolean };
-    return { version, gpu };
+    const { version, gpu, build } = JSON.parse(readFileSync(join(folder, 'setup.json'), 'utf8')) as { version: string; gpu: boolean; build: string };
+    return { version, gpu, build };
   } catch {
-    return { version: null, gpu: null };
+    return { version: null, gpu: null, build: null };
   }
 }
 
@@ -73,6 +83,23 @@ export function loadTensorFlow(): TensorFlow {
       cause: error,
     });
   }
+}
+
+/** What the loaded TensorFlow runs on. */
+export function engineDevice(tf: TensorFlow): EngineDevice {
+  const { binding } = tf.backend() as unknown as { binding: { TF_Version: string; isUsingGpuDevice(): boolean } };
+  return { version: binding.TF_Version, gpu: binding.isUsingGpuDevice() };
+}
+
+/** `TensorFlow 2.21.0 on the CPU`. */
+export function deviceName({ version, gpu }: EngineDevice): string {
+  return `TensorFlow ${version} on the ${gpu ? 'GPU' : 'CPU'}`;
+}
+
+/** The engine in a run's log; a CPU in place of a GPU that was asked for is not passed over. */
+export function engineLines(device: EngineDevice, build: string | null): string[] {
+  const without = 'engine: TensorFlow was set up for CUDA, but finds no GPU that it can use, so the CPU trains; `nvidia-smi` should list one with driver 525 or later';
+  return [`engine: ${deviceName(device)}`, ...(build === 'gpu' && !device.gpu ? [without] : [])];
 }
 
 /** tfjs-node 4.22 calls two functions that Node 23 removed from `util`; they are one-liners, put back here. */

@@ -45,10 +45,10 @@ export async function runOwn(options: OwnOptions, hooks: RunHooks = {}): Promise
   // How many labels there will be changes little of it.
   requireRoom(settings.run, runBytes(resnet34(2, settings.network), settings.folds), { option: '--run' });
   const log = new RunLog({ folder: settings.run, ...hooks });
-  requireEngine();
+  const device = requireEngine(log);
   const { command, run } = settings;
   claimRun(run, { preset: 'own', ...identity(settings) }, log);
-  noteEnvironment(run, command);
+  noteEnvironment(run, command, device);
   for (const warning of precisionWarnings(settings.fastMath)) log.line(warning);
   const { dataset, listed } = list(settings, log);
   const labels = ownLabels(listed, dataset, settings.binary);

@@ -5,7 +5,7 @@ import { cpus, platform, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../common/paths.js';
 import { VERSION } from '../../common/version.js';
-import { tensorFlowStatus } from '../engine/tensorflow.js';
+import { deviceName, tensorFlowStatus, type EngineDevice } from '../engine/tensorflow.js';
 import { writeAtomically } from '../run-log.js';
 
 export interface RunEnvironment {
@@ -15,6 +15,8 @@ export interface RunEnvironment {
   node: string;
   /** Version of tfjs-node; null where it is not set up. */
   tensorflow: string | null;
+  /** What computed, e.g. `TensorFlow 2.21.0 on the CPU`; absent in old runs. */
+  engine?: string;
   /** Of the source tree; null outside a repository. A `+` marks changes that are not committed. */
   gitCommit: string | null;
   system: string;
@@ -28,9 +30,9 @@ export interface RunEnvironment {
 const FILE = 'environment.json';
 
 /** Keeps the note of the run's first process. */
-export function noteEnvironment(runFolder: string, command: string): void {
+export function noteEnvironment(runFolder: string, command: string, device: EngineDevice): void {
   const file = join(runFolder, FILE);
-  if (!existsSync(file)) writeAtomically(file, JSON.stringify(environmentNow(command), null, 1));
+  if (!existsSync(file)) writeAtomically(file, JSON.stringify({ ...environmentNow(command), engine: deviceName(device) }, null, 1));
 }
 
 /** The run's own note, or the present environment marked as such. */

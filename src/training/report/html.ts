@@ -122,7 +122,7 @@ function againSection(again: Again, notes: readonly string[]): string {
     ['time in training steps', `${(again.secondsTrained / 60).toFixed(1)} minutes`],
     ['started', e.startedAt],
     ['StethoStream', `${e.stethostream}, commit ${e.gitCommit ?? 'unknown'}${e.recordedAfterwards ? ' (noted when this report was written, not when the run started)' : ''}`],
-    ['Node, TensorFlow', `${e.node}, tfjs-node ${e.tensorflow ?? 'not set up'}`],
+    ['Node, TensorFlow', `${e.node}, tfjs-node ${e.tensorflow ?? 'not set up'}${e.engine === undefined ? '' : `, ${e.engine}`}`],
     ['machine', `${e.processor}, ${e.cores} cores, ${e.memoryGiB} GiB, ${e.system}`],
   ];
   const raw = (title: string, value: unknown) => `<details><summary>${title}</summary><pre>${escapeText(JSON.stringify(value, null, 2))}</pre></details>`;

@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../../src/common/paths.js';
-import { tensorFlowFolder, tensorFlowStatus } from '../../../src/training/engine/tensorflow.js';
+import { engineLines, tensorFlowFolder, tensorFlowStatus } from '../../../src/training/engine/tensorflow.js';
 
 const script = join(packageRoot, 'scripts', 'setup-tensorflow.mjs');
 const module = <T>(name: string) => import(pathToFileURL(join(packageRoot, 'scripts', 'setup-tensorflow', `${name}.mjs`)).href) as Promise<T>;
@@ -47,6 +47,12 @@ describe('setup:tensorflow', () => {
     const { code, out } = await runScript(['--help']);
     expect(code).toBe(0);
     expect(out).toMatch(/--gpu[^]*Unproven/);
+  });
+
+  it('a run set up for the GPU does not pass over that the CPU computes', () => {
+    expect(engineLines({ version: '2.21.0', gpu: false }, 'gpu')).toEqual(['engine: TensorFlow 2.21.0 on the CPU', expect.stringContaining('finds no GPU') as string]);
+    expect(engineLines({ version: '2.21.0', gpu: true }, 'gpu')).toEqual(['engine: TensorFlow 2.21.0 on the GPU']);
+    expect(engineLines({ version: '2.21.0', gpu: false }, 'cpu')).toEqual(['engine: TensorFlow 2.21.0 on the CPU']);
   });
 
   it('refuses an option that it does not know, with a remedy', async () => {
