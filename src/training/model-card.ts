@@ -74,7 +74,7 @@ function recipeSection({ recipe, results }: CardFacts): string {
     ...phaseLines(results),
     ...soupLines(results),
     ...pseudoLines(results),
-    `Probabilities are softmax(logits / ${results.calibration.temperature.toFixed(3)}). Temperature and the threshold for "unknown" (confidence below ${results.calibration.unknownBelow.toFixed(3)}: the least confident fifth) were set on the out-of-fold predictions reported here. ${thresholdNote(results.calibration)} Accuracy, F1 and AUROC hang on none of them. ${SETTINGS_HISTORY}`,
+    `Probabilities are softmax(logits / ${results.calibration.temperature.toFixed(3)}). Temperature and the threshold for "unknown" (confidence below ${results.calibration.unknownBelow.toFixed(3)}: the least confident fifth) were set on the out-of-fold predictions reported here. ${thresholdNote(results.calibration)} Accuracy, F1 and AUROC hang on no threshold. ${SETTINGS_HISTORY}`,
   ].join('\n\n');
 }
 
