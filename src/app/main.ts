@@ -90,7 +90,7 @@ program
   .option('--json', 'print the results as JSON at the end')
   .option('--output <folder>', 'heart: folder of the model package (default: models/<name>)')
   .option('--name <name>', 'heart: name of the model (default: heart-resnet34)')
-  .option('--model-version <x.y.z>', 'heart: version of the model (default: 0.3.0)')
+  .option('--model-version <x.y.z>', 'heart: version of the model (default: 0.3.1)')
   .option('--listen-windows <n>', 'heart: windows of self-supervised pre-training first, without labels, 0 = none (default: 40000; see docs/experiments.md)')
   .option('--pretrain-windows <n>', 'heart: windows to pre-train on (default: 64000)')
   .option('--half-windows <part>', 'heart: part of pre-training, from its start, on the first half of each window, at 0.6 of the cost, e.g. 0.75 (default: 0; see docs/experiments.md)')

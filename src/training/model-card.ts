@@ -4,6 +4,7 @@ import { precisionNotes } from './engine/fast-math.js';
 import { figure, FLOOR_TITLES, interval } from './format.js';
 import { PHASE_SHARE } from '../inference/phase-branch.js';
 import { FRAME_KINDS } from './masked-frames.js';
+import { REPEATED } from './report/again.js';
 import { SETTINGS_HISTORY, type HeartRecipe, type StageRecipe } from './recipe.js';
 import type { TrainingResults } from './results.js';
 import type { ClassFigures, DatasetSummary } from './summary.js';
@@ -51,7 +52,7 @@ export function modelCard(facts: CardFacts): string {
     artifactSection(results),
     externalSection(facts),
     limitsSection(results),
-    `## Again\n\n\`\`\`\n${facts.command}\n\`\`\`\n\nSeed ${facts.seed}, ${(results.secondsTrained / 60).toFixed(0)} minutes of training, finished ${facts.createdAt}. Threads make sums in no fixed order, so another run comes close but not to the bit.`,
+    `## Again\n\n\`\`\`\n${facts.command}\n\`\`\`\n\nSeed ${facts.seed}, ${(results.secondsTrained / 60).toFixed(0)} minutes of training, finished ${facts.createdAt}. ${REPEATED}`,
   ].join('\n\n') + '\n';
 }
 

@@ -80,7 +80,8 @@ const resamples = 1000;
 export function collectResults(phases: Phases, division: Division, recipe: HeartRecipe, params: FeatureParams, seed: number): TrainingResults {
   const validationLogits = phases.folds.flatMap((fold) => fold.logits['validation'] ?? []);
   const temperature = fitTemperature(division.target, validationLogits);
-  const outOfFold = atOthersThreshold(division.folds.map((fold, i) => toPredictions(fold.validation, phases.folds[i]?.logits['validation'] ?? [], temperature)));
+  const byFile = new Map(atOthersThreshold(division.folds.map((fold, i) => toPredictions(fold.validation, phases.folds[i]?.logits['validation'] ?? [], temperature))).map((p) => [p.file, p]));
+  const outOfFold = division.target.flatMap(({ file }) => byFile.get(file) ?? []);
   // Data sets added to the pre-training are held out in part as well; they are not PhysioNet's figures.
   const heldOut = division.test.filter((r) => r.dataset === 'physionet2016');
   const physionet = toPredictions(heldOut, phases.final.logits['test'] ?? [], temperature);

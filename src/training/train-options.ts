@@ -15,7 +15,7 @@ export interface TrainOptions {
   run?: string;
   /** Folder of the model package. Default `models/<name>`. */
   output?: string;
-  /** Name and version of the model. Defaults `heart-resnet34`, `0.3.0`. */
+  /** Name and version of the model. Defaults `heart-resnet34`, `0.3.1`. */
   name?: string;
   version?: string;
   /** Default 1. */
@@ -78,7 +78,7 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     run: resolve(options.run ?? join('runs', 'heart')),
     output: resolve(options.output ?? join('models', name)),
     name,
-    version: options.version ?? '0.3.0',
+    version: options.version ?? '0.3.1',
     seed: options.seed ?? 1,
     start: startPath(options.start),
     fastMath: options.fastMath ?? false,

@@ -13,7 +13,7 @@ import { SETTINGS_HISTORY, type HeartRecipe } from '../recipe.js';
 import type { TrainingResults } from '../results.js';
 import { signThresholds } from '../summary.js';
 import { thresholdNote } from '../threshold-note.js';
-import { againOf } from './again.js';
+import { againOf, REPEATED } from './again.js';
 import { foldJudges, mapCell, type MapPlan } from './class-maps.js';
 import { reportPart, type ReportData, type ReportPart } from './report-data.js';
 
@@ -49,7 +49,7 @@ export function heartReport(folder: string, identity: Record<string, unknown>, r
       `Artifacts kept out of pre-training and folds: ${found.artifacts.recognised} of ${found.artifacts.judgements} judgements said artifact; ${found.artifacts.falseAlarms} of ${found.artifacts.heartJudgements} judgements of heart sounds of the same days did.`,
       ...(model ? [`The package on ONNX Runtime (fp16 weights) differs from the training weights by at most ${model.largestDifference.toExponential(1)} in a held-out clip's probability.`] : []),
       ...precisionNotes(found.precision),
-      'Threads add numbers in no fixed order, so a repeated run comes close but not to the bit, unless it runs on the same machine with as many threads.',
+      REPEATED,
     ],
     again: againOf(folder, identity, command, { modelFolder: model?.folder ?? null, secondsTrained: found.secondsTrained, recipe, network: identity['spec'] }),
   };

@@ -8,7 +8,7 @@ import { figure } from '../format.js';
 import type { OwnResults } from '../own/results.js';
 import type { StageRecipe } from '../recipe.js';
 import { ONE_HALF } from '../summary.js';
-import { againOf } from './again.js';
+import { againOf, REPEATED } from './again.js';
 import { mapCell, foldJudges, type MapPlan } from './class-maps.js';
 import { reportPart, type ReportData } from './report-data.js';
 
@@ -79,6 +79,6 @@ function notes(found: OwnResults): string[] {
         : 'No label says normal (`normal` or `N`), so there is no AUROC or (sens. + spec.) / 2 of abnormal against normal.',
     ...precisionNotes(precision),
     'No model package: labels of one data set are for experiments; the recipe "heart" makes packages.',
-    'Threads add numbers in no fixed order, so a repeated run comes close but not to the bit, unless it runs on the same machine with as many threads.',
+    REPEATED,
   ];
 }
