@@ -14,9 +14,11 @@ import { TENSORFLOW_VERSION, wheelFor } from './setup-tensorflow/wheels.mjs';
 const HELP = `Usage: npm run setup:tensorflow -- [options]
 
 Sets up TensorFlow ${TENSORFLOW_VERSION} for \`stethostream train\` in ${folderOfSetup()}
-(274 MB to download, 1 GB on disk, a minute; needs g++, make and Python 3). Does nothing where it is set up already.
+(274 MB to download, 1 GB on disk, a minute; needs g++, make and Python 3). Does nothing where it is set up already,
+whichever of the three it is; with --force it is built again.
 
   --force        install and build again
+  --cpu          TensorFlow for the CPU, which is what is set up where nothing is
   --wheel FILE   use this wheel of PyPI instead of downloading it (its SHA-256 must be the expected one)
   --keep-wheel   keep the downloaded wheel
   --plain        let tfjs-node's own installer download TensorFlow 2.9.1 instead (from storage.googleapis.com)
@@ -32,6 +34,7 @@ const OPTIONS = {
   wheel: { type: 'string' },
   'keep-wheel': { type: 'boolean', default: false },
   plain: { type: 'boolean', default: false },
+  cpu: { type: 'boolean', default: false },
   gpu: { type: 'boolean', default: false },
   where: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
@@ -63,23 +66,30 @@ function standing(folder) {
   }
 }
 
+/** What is asked for, else what is there: whoever set up the GPU's 5 GB keeps them when a test asks whether all is set up. */
+function buildOf(options, before) {
+  const asked = ['cpu', 'gpu', 'plain'].filter((build) => options[build]);
+  if (asked.length > 1) throw new SetupProblem(`--${asked.join(' and --')} exclude one another`, 'Give one of them.');
+  return asked[0] ?? before?.build ?? 'cpu';
+}
+
 async function main() {
   const options = readOptions();
   const folder = folderOfSetup();
   if (options.help) return console.log(HELP);
   if (options.where) return console.log(folder);
-  const build = options.plain ? 'plain' : options.gpu ? 'gpu' : 'cpu';
   const before = standing(folder);
+  const build = buildOf(options, before);
   if (before?.build === build && !options.force) return console.log(`TensorFlow ${before.version} (${build}) is set up in ${folder}`);
   const say = (line) => console.log(`setup:tensorflow: ${line}`);
   const unlock = lock(folder);
   try {
-    await (options.plain ? setUpPlain(folder, say) : setUp(folder, build, options, say));
+    await (build === 'plain' ? setUpPlain(folder, say) : setUp(folder, build, options, say));
     say('trying it');
     const { version, gpu } = verify(folder);
     writeFileSync(stampOf(folder), JSON.stringify({ build, version, gpu, at: new Date().toISOString() }));
     say(`done: TensorFlow ${version} ${gpu ? 'on the GPU' : 'on the CPU'}, in ${folder}`);
-    if (options.gpu && !gpu) say('TensorFlow found no GPU that it can use: `nvidia-smi` should list one with driver 525 or later');
+    if (build === 'gpu' && !gpu) say('TensorFlow found no GPU that it can use: `nvidia-smi` should list one with driver 525 or later');
   } finally {
     unlock();
   }

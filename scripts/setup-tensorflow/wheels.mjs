@@ -9,7 +9,7 @@ export const TENSORFLOW_VERSION = '2.21.0';
 /** The Python version that the wheel is named after; nothing of it is run. */
 export const PYTHON_TAG = '3.11';
 
-/** By build and platform. Only cpu on linux-x64 has been run; the others have the same layout, by their file lists. */
+/** By build and platform. On linux-x64 cpu has been run, and gpu without a GPU; the others have the same layout, by their file lists. */
 const WHEELS = {
   cpu: {
     'linux-x64': {

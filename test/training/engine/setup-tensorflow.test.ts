@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, 
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -86,6 +86,33 @@ describe('setup:tensorflow', () => {
     const out = execFileSync(process.execPath, [script], { encoding: 'utf8' });
     expect(out).toMatch(/^TensorFlow .* is set up in /);
     expect(performance.now() - startedAt).toBeLessThan(5000);
+  });
+
+  describe('where one is set up', () => {
+    const cache = join(temporary, 'standing');
+    const env = { ...process.env, STETHOSTREAM_CACHE: cache };
+    const folder = join(cache, 'tensorflow');
+
+    beforeAll(async () => {
+      const { bindingOf } = await module<{ bindingOf: (folder: string) => string }>('binding');
+      mkdirSync(dirname(bindingOf(folder)), { recursive: true });
+      writeFileSync(bindingOf(folder), '');
+      writeFileSync(join(folder, 'setup.json'), JSON.stringify({ build: 'gpu', version: '2.21.0', gpu: true }));
+    });
+
+    it('keeps the one for the GPU unless another is asked for', async () => {
+      expect(await runScript([], env)).toEqual({ code: 0, out: `TensorFlow 2.21.0 (gpu) is set up in ${folder}\n` });
+      // Without tools on its path it ends before it touches anything.
+      const { code, out } = await runScript(['--cpu'], { ...env, PATH: '' });
+      expect(code).toBe(1);
+      expect(out).not.toContain('is set up in');
+    });
+
+    it('refuses two at once', async () => {
+      const { code, out } = await runScript(['--gpu', '--cpu'], env);
+      expect(code).toBe(1);
+      expect(out).toMatch(/--cpu and --gpu exclude one another[^]*What helps/);
+    });
   });
 
   it('knows the wheel of the platforms that it names, and no other', async () => {
