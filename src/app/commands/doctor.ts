@@ -83,11 +83,12 @@ async function engines(name: string): Promise<Finding[]> {
 }
 
 function tensorFlow(): Finding {
-  const { installed, folder, binding, version } = tensorFlowStatus();
+  const { installed, folder, binding, version, build, gpu } = tensorFlowStatus();
+  const device = build === 'gpu' ? `, for CUDA, ${gpu ? 'with' : 'without'} a GPU when it was set up,` : '';
   return {
     what: 'TensorFlow',
     state: installed ? 'ok' : 'missing',
-    detail: installed ? `TensorFlow ${version ?? 'of unknown version'} through tfjs-node ${binding} in ${folder}` : `not set up in ${folder}; only \`train\` needs it`,
+    detail: installed ? `TensorFlow ${version ?? 'of unknown version'} through tfjs-node ${binding}${device} in ${folder}` : `not set up in ${folder}; only \`train\` needs it`,
     remedy: installed ? '' : 'npm run setup:tensorflow',
   };
 }

@@ -9,6 +9,7 @@ import { openCircor } from './circor.js';
 import { openAnyFolders, openClassFolders } from './class-folders.js';
 import { openPascal } from './pascal.js';
 import { openPhysionet } from './physionet.js';
+import { sameSpelling } from './spelling.js';
 import type { Adapter, OpenedDataset } from './types.js';
 import { openYaseen } from './yaseen.js';
 
@@ -21,7 +22,7 @@ const adapters: readonly Adapter[] = [openManifest, openPascal, openPhysionet, o
 
 /**
  * @throws StageError TRAINING_FOLDER_MISSING, TRAINING_DATASET_UNRECOGNISED, TRAINING_DATASET_EMPTY, and those of
- * readManifestCsv (TRAINING_MANIFEST_INVALID, TRAINING_LABEL_UNKNOWN). With `anyLabel`, labels and class folders may have any name.
+ * readManifestCsv (TRAINING_MANIFEST_INVALID, TRAINING_LABEL_UNKNOWN). With `anyLabel`, labels and class folders may have any name; labels that differ only in capitals are one.
  */
 export function openDataset(folder: string, options: LabelOptions = {}): OpenedDataset {
   const absolute = resolve(folder);
@@ -37,7 +38,7 @@ export function openDataset(folder: string, options: LabelOptions = {}): OpenedD
     );
   }
   if (opened.recordings.length === 0) throw trainingError('TRAINING_DATASET_EMPTY', `${absolute} is in the form "${opened.kind}" but lists no recording`, 'Check that the download is complete.');
-  return opened;
+  return { ...opened, recordings: sameSpelling(opened.recordings) };
 }
 
 function openOne(folder: string, options: LabelOptions, among = adapters): OpenedDataset | undefined {

@@ -178,3 +178,18 @@ describe('labels of any name (anyLabel)', () => {
     expect(openDataset(both, { anyLabel: true }).recordings.map((r) => [r.dataset, r.label])).toEqual([['mine', 'S3'], ['mine', 'normal'], ['pascal-b', 'murmur']]);
   });
 });
+
+describe('spelling of labels', () => {
+  const rows = (labels: [string, string][]) => ['file,dataset,label,sublabel,subject,site', ...labels.map(([dataset, label], i) => `${i}.wav,${dataset},${label},,,`)].join('\n');
+  const labels = (name: string, given: [string, string][]) => openDataset(make(name, { 'manifest.csv': rows(given) }), { anyLabel: true }).recordings.map((r) => r.label);
+
+  it('is the most frequent one within a data set, whatever the order of the rows', () => {
+    expect(labels('spelling', [['a', 'MVP'], ['a', 'normal'], ['a', 'NORMAL'], ['a', 'mvp'], ['a', 'normal'], ['b', 'Normal'], ['a', '']])).toEqual(['MVP', 'normal', 'normal', 'MVP', 'normal', 'Normal', '']);
+    expect(labels('spelling-2', [['a', 'mvp'], ['a', 'MVP']])).toEqual(['MVP', 'MVP']);
+  });
+
+  it('makes one class of them, in folders too', () => {
+    const folder = make('spelling-folders', { 'Normal/1.wav': '', 'normal/2.wav': '', 'murmur/3.wav': '', 'normal/4.wav': '' });
+    expect(brief(folder).map(([, , label]) => label).sort()).toEqual(['murmur', 'normal', 'normal', 'normal']);
+  });
+});
