@@ -1,7 +1,9 @@
 /** Options of `stethostream train`, and their defaults. */
 import { join, resolve } from 'node:path';
+import { Value } from '@sinclair/typebox/value';
 import { StageError } from '../common/stage-error.js';
 import { heartFeatures, type FeatureParams } from '../features/index.js';
+import { Manifest } from '../inference/manifest.js';
 import { resnet34, type ResNetSpec } from '../inference/resnet34.js';
 import { LABELS } from './label-map.js';
 import { headWeight, invalidOption, whole } from './option-checks.js';
@@ -72,14 +74,14 @@ export function withDefaults(options: TrainOptions): TrainSettings {
     windows: whole('windows', windows ?? from.windows, 1),
     batchSize: whole('batchSize', options.batchSize ?? from.batchSize, 1),
   });
-  const name = options.name ?? 'heart-resnet34';
+  const name = packageField('name', options.name ?? 'heart-resnet34', 'lower-case letters, digits, ".", "_" and "-", at most 64 of them, and begin with a letter or digit');
   return {
     data: resolve(options.data),
     run: resolve(options.run ?? join('runs', 'heart')),
     output: resolve(options.output ?? join('models', name)),
     name,
-    version: options.version ?? '0.3.1',
-    seed: options.seed ?? 1,
+    version: packageField('version', options.version ?? '0.3.1', 'three numbers as in 1.0.0'),
+    seed: whole('seed', options.seed ?? 1, 0),
     start: startPath(options.start),
     fastMath: options.fastMath ?? false,
     checkpointEverySteps: whole('checkpointEverySteps', options.checkpointEverySteps ?? 100, 1),
@@ -98,6 +100,12 @@ export function withDefaults(options: TrainOptions): TrainSettings {
       finetuneRuns: whole('finetuneRuns', options.finetuneRuns ?? recipe.finetuneRuns, 1),
     },
   };
+}
+
+/** The value, if a manifest may hold it: known now, not when the package is written. Throws TRAINING_OPTION_INVALID. */
+function packageField(field: 'name' | 'version', value: string, allowed: string): string {
+  if (Value.Check(Manifest.properties[field], value)) return value;
+  throw invalidOption(field, `"${value}"`, allowed);
 }
 
 /** Throws TRAINING_OPTION_INVALID. */

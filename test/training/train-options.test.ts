@@ -47,6 +47,21 @@ describe('options of the recipe heart', () => {
     for (const without of [{ phaseBranch: false }, { frameHead: 0 }]) expect(networkOf(spec, withDefaults({ data: '.', ...without }).recipe, features, true)).toBe(spec);
   });
 
+  it.each([
+    ['name', { name: 'My_Heart' }, 'My_Heart'],
+    ['name', { name: '../elsewhere' }, '../elsewhere'],
+    ['version', { version: '1.0' }, '1.0'],
+    ['version', { version: 'v1.0.0' }, 'v1.0.0'],
+    ['seed', { seed: 1.5 }, '1.5'],
+    ['seed', { seed: -1 }, '-1'],
+  ])('refuses a %s that no manifest may hold before anything is trained: %j', (option, options, value) => {
+    expect(() => withDefaults({ data: '.', ...options })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID', message: expect.stringMatching(new RegExp(`^${option} is .*${value.replaceAll('.', '\\.')}.*must be`)) }));
+  });
+
+  it('takes what a manifest may hold', () => {
+    expect(withDefaults({ data: '.', name: 'my-heart.2', version: '10.0.1', seed: 0 })).toMatchObject({ name: 'my-heart.2', version: '10.0.1', seed: 0 });
+  });
+
   it.each([0, 1.5, -2])('refuses %d fine-tunings', (finetuneRuns) => {
     expect(() => withDefaults({ data: '.', finetuneRuns })).toThrowError(expect.objectContaining({ code: 'TRAINING_OPTION_INVALID' }));
   });
