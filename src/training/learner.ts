@@ -1,9 +1,10 @@
 /** The engine behind the recipe: opens a trainer for one stage and speaks in label sets. */
 import type { FeatureParams } from '../features/index.js';
+import { tensorFlowDevice, type TensorFlowDevice } from '../inference/engines/tensorflow-device.js';
 import type { ResNetSpec } from '../inference/resnet34.js';
 import type { StateDict } from '../inference/state-dict.js';
 import { precisionOf } from './engine/fast-math.js';
-import { engineDevice, engineLines, loadTensorFlow, tensorFlowStatus, type EngineDevice } from './engine/tensorflow.js';
+import { engineLines, loadTensorFlow, tensorFlowStatus } from './engine/tensorflow.js';
 import { createTrainer, type Trainer } from './engine/trainer.js';
 import type { Learner } from './fit.js';
 import { frameClassCount, type FrameClasses } from './heart-states.js';
@@ -33,8 +34,8 @@ export function frameClassesOf(spec: ResNetSpec): FrameClasses {
 }
 
 /** Says in the log what will compute. Throws TRAINING_TENSORFLOW_MISSING or TRAINING_TENSORFLOW_BROKEN: known at the start of a run, not after an hour. */
-export function requireEngine(log: RunLog): EngineDevice {
-  const device = engineDevice(loadTensorFlow());
+export function requireEngine(log: RunLog): TensorFlowDevice {
+  const device = tensorFlowDevice(loadTensorFlow());
   for (const line of engineLines(device, tensorFlowStatus().build)) log.line(line);
   return device;
 }

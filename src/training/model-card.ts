@@ -2,13 +2,11 @@
 import { DISCLAIMER } from '../common/disclaimer.js';
 import { precisionNotes } from './engine/fast-math.js';
 import { figure, FLOOR_TITLES, interval } from './format.js';
-import { PHASE_SHARE } from '../inference/phase-branch.js';
 import { FRAME_KINDS } from './masked-frames.js';
-import { REPEATED } from './report/again.js';
 import { SETTINGS_HISTORY, type HeartRecipe, type StageRecipe } from './recipe.js';
 import type { TrainingResults } from './results.js';
+import { PHASE_SHARE_NOTE, REPEATED, thresholdNote } from './run-notes.js';
 import type { ClassFigures, DatasetSummary } from './summary.js';
-import { thresholdNote } from './threshold-note.js';
 
 /** One data set that the weights were made from. */
 export interface DataSource {
@@ -94,7 +92,7 @@ function listenLines({ listen }: HeartRecipe): string[] {
 function phaseLines({ phase }: TrainingResults): string[] {
   if (!phase) return [];
   return [
-    `Phase branch: the frame head tells ${phase.phases} phases (systole and diastole in thirds); the mean of each of the ${phase.height} bands in each phase goes through ${phase.members} networks of ${phase.hidden} hidden units, whose mean logits are ${figure(PHASE_SHARE)} of the network's, the ResNet's the rest. It is fitted after each stage of the ResNet, to windows as they were recorded, each of the networks by its own weights of the subjects (Bayesian bootstrap); no gradient of the labels passes through the phases.`,
+    `Phase branch: the frame head tells ${phase.phases} phases (systole and diastole in thirds); the mean of each of the ${phase.height} bands in each phase goes through ${phase.members} networks of ${phase.hidden} hidden units, ${PHASE_SHARE_NOTE} It is fitted after each stage of the ResNet, to windows as they were recorded, each of the networks by its own weights of the subjects (Bayesian bootstrap); no gradient of the labels passes through the phases.`,
   ];
 }
 

@@ -1,4 +1,5 @@
 /** The figures of a finished training: cross-validation, held-out recordings, calibration, floors. */
+import { groupBy } from '../common/group-by.js';
 import { fitTemperature, unknownThreshold } from './calibrate.js';
 import { toPredictions } from './clip-logits.js';
 import type { Division } from './division.js';
@@ -80,20 +81,21 @@ const resamples = 1000;
 export function collectResults(phases: Phases, division: Division, recipe: HeartRecipe, params: FeatureParams, seed: number): TrainingResults {
   const validationLogits = phases.folds.flatMap((fold) => fold.logits['validation'] ?? []);
   const temperature = fitTemperature(division.target, validationLogits);
-  const byFile = new Map(atOthersThreshold(division.folds.map((fold, i) => toPredictions(fold.validation, phases.folds[i]?.logits['validation'] ?? [], temperature))).map((p) => [p.file, p]));
-  const outOfFold = division.target.flatMap(({ file }) => byFile.get(file) ?? []);
+  const byFold = division.folds.map((fold, i) => toPredictions(fold.validation, phases.folds[i]?.logits['validation'] ?? [], temperature));
+  const judged = new Map(atOthersThreshold(byFold).map((p) => [p.file, p]));
+  const outOfFold = division.target.flatMap(({ file }) => judged.get(file) ?? []);
   // Data sets added to the pre-training are held out in part as well; they are not PhysioNet's figures.
   const heldOut = division.test.filter((r) => r.dataset === 'physionet2016');
   const physionet = toPredictions(heldOut, phases.final.logits['test'] ?? [], temperature);
   const pretrained = toPredictions(heldOut, phases.pretrain.logits['test'] ?? [], temperature);
   const calibrationPart = toPredictions(division.calibration, phases.final.logits['calibration'] ?? [], temperature);
-  const thresholds = fitSignThresholds([outOfFold, ...byDataset(calibrationPart)]);
+  const thresholds = fitSignThresholds([outOfFold, ...groupBy(calibrationPart, (p) => p.dataset)]);
   const summarise = (predictions: readonly ClipPrediction[]) => summariseDataset(predictions, thresholds, seed, resamples);
   const targetSplits = division.folds.map((fold) => indexSplit(division.target, fold.validation));
   return {
     calibration: { temperature, unknownBelow: unknownThreshold(outOfFold, 0.8), ...thresholds },
     crossValidation: summarise(outOfFold),
-    folds: division.folds.map((fold) => foldFigures(outOfFold, fold.validation, seed)),
+    folds: byFold.map((fold) => figuresOf(fold, seed)),
     floors: floorSummaries(division.target, targetSplits, params, seed),
     extrasystole: extrasystoleFigures(outOfFold, division.target, seed, resamples),
     soup: soupFigures(phases, division.target, outOfFold, seed),
@@ -131,15 +133,6 @@ function indexSplit(target: readonly LoadedRecording[], validation: readonly Loa
   const split: Split = { training: [], validation: [] };
   target.forEach((recording, index) => (held.has(recording) ? split.validation : split.training).push(index));
   return split;
-}
-
-function byDataset(predictions: readonly ClipPrediction[]): ClipPrediction[][] {
-  return [...new Set(predictions.map((p) => p.dataset))].map((dataset) => predictions.filter((p) => p.dataset === dataset));
-}
-
-function foldFigures(predictions: readonly ClipPrediction[], validation: readonly LoadedRecording[], seed: number): Figures {
-  const files = new Set(validation.map((r) => r.file));
-  return figuresOf(predictions.filter((p) => files.has(p.file)), seed);
 }
 
 function soupFigures(phases: Phases, target: readonly LoadedRecording[], outOfFold: readonly ClipPrediction[], seed: number): SoupFigures {

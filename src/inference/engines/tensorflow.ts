@@ -17,6 +17,7 @@ import { phaseFrameHead, phaseParameters } from '../phase-branch.js';
 import { specOf } from '../spec-of.js';
 import { requireTensor, type StateDict } from '../state-dict.js';
 import type { Engine, EngineInfo } from '../types.js';
+import { tensorFlowDevice } from './tensorflow-device.js';
 
 type TensorFlow = typeof tfc;
 
@@ -168,18 +169,12 @@ async function importTensorFlow(loader: string | undefined): Promise<TensorFlow>
   }
 }
 
-/** tfjs-node's back end, as far as it tells what it is. */
-interface NodeBackend {
-  binding?: { TF_Version?: string };
-  isUsingGpuDevice?: boolean;
-}
-
 function describe(tf: TensorFlow): EngineInfo {
-  const backend = tf.backend() as unknown as NodeBackend;
+  const { version, gpu } = tensorFlowDevice(tf);
   return {
     engine: 'tensorflow',
-    version: `tensorflow ${backend.binding?.TF_Version ?? 'unknown'}`,
-    device: backend.isUsingGpuDevice === true ? 'gpu' : 'cpu',
+    version: `tensorflow ${version}`,
+    device: gpu ? 'gpu' : 'cpu',
     // TensorFlow decides by itself; it takes every core it may use.
     threads: availableParallelism(),
   };

@@ -3,6 +3,7 @@
  * trained. Finds, does not change anything.
  */
 import { Decoders } from '../../capture/files/decoders.js';
+import { groupBy } from '../../common/group-by.js';
 import { MIN_CLIP_SECONDS } from '../audio-cache.js';
 import { audioBelow } from '../datasets/audio-files.js';
 import { openDataset, type DatasetKind, type DatasetProblem, type OpenedDataset } from '../datasets/open-dataset.js';
@@ -175,16 +176,6 @@ function nearGroups(readable: readonly { recording: Recording; inspected: Inspec
   return groupBy([...readable.keys()], (i) => String(root(i)))
     .map((indices) => indices.map((i) => readable[i] as (typeof readable)[number]))
     .filter((group) => new Set(group.map(({ inspected }) => inspected.audioHash)).size > 1);
-}
-
-function groupBy<T>(items: readonly T[], key: (item: T) => string): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(key(item));
-    if (group) group.push(item);
-    else groups.set(key(item), [item]);
-  }
-  return [...groups.values()];
 }
 
 /** Classes, and what gives them away without listening. */

@@ -6,6 +6,7 @@ import util from 'node:util';
 import type * as tfc from '@tensorflow/tfjs-core';
 import { cacheDir } from '../../common/paths.js';
 import { StageError } from '../../common/stage-error.js';
+import type { TensorFlowDevice } from '../../inference/engines/tensorflow-device.js';
 
 /** What @tensorflow/tfjs-node exports, as far as training uses it. */
 export type TensorFlow = typeof tfc;
@@ -21,14 +22,6 @@ export interface TensorFlowStatus {
   gpu: boolean | null;
   /** Which one it is: for the CPU, for CUDA (`--gpu`), or npm's own (`--plain`). */
   build: string | null;
-}
-
-/** What computes. */
-export interface EngineDevice {
-  /** Of TensorFlow itself. */
-  version: string;
-  /** As it says of itself once loaded. */
-  gpu: boolean;
 }
 
 /** Where setup:tensorflow installs. */
@@ -85,19 +78,13 @@ export function loadTensorFlow(): TensorFlow {
   }
 }
 
-/** What the loaded TensorFlow runs on. */
-export function engineDevice(tf: TensorFlow): EngineDevice {
-  const { binding } = tf.backend() as unknown as { binding: { TF_Version: string; isUsingGpuDevice(): boolean } };
-  return { version: binding.TF_Version, gpu: binding.isUsingGpuDevice() };
-}
-
 /** `TensorFlow 2.21.0 on the CPU`. */
-export function deviceName({ version, gpu }: EngineDevice): string {
+export function deviceName({ version, gpu }: TensorFlowDevice): string {
   return `TensorFlow ${version} on the ${gpu ? 'GPU' : 'CPU'}`;
 }
 
 /** The engine in a run's log; a CPU in place of a GPU that was asked for is not passed over. */
-export function engineLines(device: EngineDevice, build: string | null): string[] {
+export function engineLines(device: TensorFlowDevice, build: string | null): string[] {
   const without = 'engine: TensorFlow was set up for CUDA, but finds no GPU that it can use, so the CPU trains; `nvidia-smi` should list one with driver 525 or later';
   return [`engine: ${deviceName(device)}`, ...(build === 'gpu' && !device.gpu ? [without] : [])];
 }

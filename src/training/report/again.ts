@@ -1,9 +1,6 @@
 /** What a report says so that its run can be repeated: command, seed, recipe, machine. */
 import { likelyCommand, readEnvironment, type RunEnvironment } from './environment.js';
 
-/** What a repeated run gives. */
-export const REPEATED = 'Another run of the same command gives the same weights to the bit on the same kind of processor with as many threads; elsewhere sums are made in another order, and it comes close.';
-
 export interface Again {
   command: string;
   seed: number;

@@ -5,7 +5,8 @@ import { cpus, platform, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../common/paths.js';
 import { VERSION } from '../../common/version.js';
-import { deviceName, tensorFlowStatus, type EngineDevice } from '../engine/tensorflow.js';
+import type { TensorFlowDevice } from '../../inference/engines/tensorflow-device.js';
+import { deviceName, tensorFlowStatus } from '../engine/tensorflow.js';
 import { writeAtomically } from '../run-log.js';
 
 export interface RunEnvironment {
@@ -30,7 +31,7 @@ export interface RunEnvironment {
 const FILE = 'environment.json';
 
 /** Keeps the note of the run's first process. */
-export function noteEnvironment(runFolder: string, command: string, device: EngineDevice): void {
+export function noteEnvironment(runFolder: string, command: string, device: TensorFlowDevice): void {
   const file = join(runFolder, FILE);
   if (!existsSync(file)) writeAtomically(file, JSON.stringify({ ...environmentNow(command), engine: deviceName(device) }, null, 1));
 }

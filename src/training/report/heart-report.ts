@@ -5,15 +5,14 @@ import { DISCLAIMER } from '../../common/disclaimer.js';
 import type { ExportedModel } from '../export-model.js';
 import type { FeatureParams } from '../../features/index.js';
 import type { ResNetSpec } from '../../inference/resnet34.js';
-import { PHASE_SHARE } from '../../inference/phase-branch.js';
 import { precisionNotes } from '../engine/fast-math.js';
 import { figure } from '../format.js';
 import { LABELS } from '../label-map.js';
 import { SETTINGS_HISTORY, type HeartRecipe } from '../recipe.js';
 import type { TrainingResults } from '../results.js';
+import { PHASE_SHARE_NOTE, REPEATED, thresholdNote } from '../run-notes.js';
 import { signThresholds } from '../summary.js';
-import { thresholdNote } from '../threshold-note.js';
-import { againOf, REPEATED } from './again.js';
+import { againOf } from './again.js';
 import { foldJudges, mapCell, type MapPlan } from './class-maps.js';
 import { reportPart, type ReportData, type ReportPart } from './report-data.js';
 
@@ -65,7 +64,7 @@ function frameHeadNotes({ framesAccuracy }: TrainingResults): string[] {
 function phaseNotes({ phase }: TrainingResults): string[] {
   if (!phase) return [];
   return [
-    `Phase branch: the frame head tells ${phase.phases} phases of the beat; the mean of each band in each phase goes through ${phase.members} small networks, whose mean logits are ${figure(PHASE_SHARE)} of the network's, the ResNet's the rest. Class-activation maps show the ResNet's part alone.`,
+    `Phase branch: the frame head tells ${phase.phases} phases of the beat; the mean of each band in each phase goes through ${phase.members} small networks, ${PHASE_SHARE_NOTE} Class-activation maps show the ResNet's part alone.`,
   ];
 }
 

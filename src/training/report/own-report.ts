@@ -7,8 +7,9 @@ import { precisionNotes } from '../engine/fast-math.js';
 import { figure } from '../format.js';
 import type { OwnResults } from '../own/results.js';
 import type { StageRecipe } from '../recipe.js';
+import { REPEATED } from '../run-notes.js';
 import { ONE_HALF } from '../summary.js';
-import { againOf, REPEATED } from './again.js';
+import { againOf } from './again.js';
 import { mapCell, foldJudges, type MapPlan } from './class-maps.js';
 import { reportPart, type ReportData } from './report-data.js';
 
