@@ -1,4 +1,5 @@
 /** Confidence intervals by resampling subjects: recordings of one subject aren't independent. */
+import { groupBy } from '../common/group-by.js';
 import { Random } from './random.js';
 
 /** A figure with the bounds of its 95 % interval. */
@@ -14,13 +15,7 @@ export interface Interval {
  * @param statistic value over item indices (repeats included); resamples where it is NaN (a class missing) are left out.
  */
 export function bootstrapByGroup(groups: readonly string[], statistic: (items: readonly number[]) => number, seed: number, resamples = 1000): Interval {
-  const members = new Map<string, number[]>();
-  groups.forEach((group, index) => {
-    const list = members.get(group);
-    if (list) list.push(index);
-    else members.set(group, [index]);
-  });
-  const lists = [...members.values()];
+  const lists = groupBy([...groups.keys()], (index) => groups[index] ?? '');
   const random = new Random(seed, 0xb007);
   const values: number[] = [];
   for (let i = 0; i < resamples; i++) {

@@ -1,4 +1,5 @@
 /** Splits of recordings into training and validation: by group (the honest default) or at random (as the article did). */
+import { groupBy } from '../common/group-by.js';
 import { StageError } from '../common/stage-error.js';
 import { Random } from './random.js';
 
@@ -54,13 +55,7 @@ function divide(count: number, isValidation: (index: number) => boolean): Split 
 }
 
 function groupItems(items: readonly SplitItem[]): number[][] {
-  const groups = new Map<string, number[]>();
-  items.forEach((item, index) => {
-    const members = groups.get(item.group);
-    if (members) members.push(index);
-    else groups.set(item.group, [index]);
-  });
-  return [...groups.values()];
+  return groupBy([...items.keys()], (index) => items[index]?.group ?? '');
 }
 
 /** Fold of every item; `shares` is the part of each stratum that every fold should get. */

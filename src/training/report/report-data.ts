@@ -1,4 +1,5 @@
 /** What a report says, apart from its looks: report.json is this. */
+import { groupBy } from '../../common/group-by.js';
 import type { CurvePoint } from '../fit.js';
 import type { FinderPoint } from '../engine/schedule.js';
 import type { FloorName } from '../floors.js';
@@ -164,11 +165,9 @@ function mostConfused(scored: readonly Item[], names: readonly string[]): Confus
 
 /** Those with the largest mean loss first; clips without a subject are left out. */
 function subjectFigures(losses: readonly ClipLoss[]): SubjectFigures[] {
-  const bySubject = new Map<string, ClipLoss[]>();
-  for (const clip of losses) if (clip.subject !== '') bySubject.set(clip.subject, [...(bySubject.get(clip.subject) ?? []), clip]);
-  return [...bySubject]
-    .map(([subject, clips]) => ({
-      subject,
+  return groupBy(losses.filter((clip) => clip.subject !== ''), (clip) => clip.subject)
+    .map((clips) => ({
+      subject: clips[0]?.subject ?? '',
       clips: clips.length,
       right: clips.filter((clip) => clip.actual === clip.called).length,
       meanLoss: clips.reduce((sum, clip) => sum + clip.loss, 0) / clips.length,
